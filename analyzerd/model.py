@@ -9,12 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from types import MappingProxyType
 from typing import TypeAlias
 
 Value: TypeAlias = str | int | float | bool | None
 Fields: TypeAlias = Mapping[str, Value]
-NO_FIELDS: Fields = MappingProxyType({})
 
 
 class Truth(StrEnum):
@@ -93,7 +91,7 @@ class Entry:
     unit: str = ""
     transport: str = ""
     identifier: str = ""
-    fields: Mapping[str, str] = MappingProxyType({})
+    fields: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +122,7 @@ class Event:
     unit: str = ""
     pid: int | None = None
     trusted: bool = False
-    fields: Fields = NO_FIELDS
+    fields: Fields = field(default_factory=dict)
     stream: str = ""
     rules: tuple[str, ...] | None = None
 
@@ -211,14 +209,14 @@ class HostReading:
     """Host-wide counters as read, cumulative since boot."""
 
     cores: int | None = None
-    cpu_s: Mapping[str, float] = MappingProxyType({})
+    cpu_s: Mapping[str, float] = field(default_factory=dict)
     load1: float | None = None
     memory_available_bytes: int | None = None
     memory_total_bytes: int | None = None
-    vmstat: Mapping[str, int] = MappingProxyType({})
-    netstat: Mapping[str, int] = MappingProxyType({})
-    psi_some_us: Mapping[str, int] = MappingProxyType({})
-    psi_full_us: Mapping[str, int] = MappingProxyType({})
+    vmstat: Mapping[str, int] = field(default_factory=dict)
+    netstat: Mapping[str, int] = field(default_factory=dict)
+    psi_some_us: Mapping[str, int] = field(default_factory=dict)
+    psi_full_us: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -383,7 +381,7 @@ class Incident:
     resolved_s: float | None = None
     resolution: str = ""
     occurrences: int = 1
-    counts: Mapping[str, int] = MappingProxyType({})
+    counts: Mapping[str, int] = field(default_factory=dict)
     hypotheses: tuple[Hypothesis, ...] = ()
     recommendations: tuple[Recommendation, ...] = ()
     consequences: tuple[str, ...] = ()

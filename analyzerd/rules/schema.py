@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import TypeAlias
 
 from analyzerd.model import Severity, Value
@@ -34,6 +33,7 @@ class Comparison:
 class RuleTest:
     """One inline test. Signal rules: ``line`` (or ``entry`` fields) and the expected captures or no match.
 
+    ``source`` is the kind of stream the line comes from; ``line`` may hold several lines (a traceback).
     Cause rules: ``stream`` (see formats/stream.py) and expected cause and verdict.
     """
 
@@ -42,6 +42,8 @@ class RuleTest:
     stream: str = ""
     expect: Mapping[str, Value] | None = None
     source_line: int = 0
+    source: str = ""
+    entry: Mapping[str, Value] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +51,9 @@ class SignalRule:
     """A line or typed event of ``sources`` that means one thing.
 
     ``event``: match events whose field ``event`` has this value (assembled blocks, manager messages, requests).
-    ``contains`` and ``regex``: literal prefilter and pattern on ``Event.text``.
+    ``contains`` and ``regex``: literal prefilter and pattern on ``Event.text``, or on the fields named in ``on``.
+    ``literals``: the raw line holds one of them whenever the rule matches (``contains`` or taken from the regex);
+    a rule without any is tried on every event of its sources.
     ``where``: conditions on event fields. ``fields``: captured group -> type.
     ``opens``: the subject this signal raises a question about, '' for context only.
     ``benign``: id of the benign finding it counts towards when nothing else claims it, with ``benign_because``.
@@ -65,13 +69,15 @@ class SignalRule:
     contains: str = ""
     regex: str = ""
     event: str = ""
-    where: Mapping[str, Comparison] = MappingProxyType({})
-    fields: Mapping[str, str] = MappingProxyType({})
+    where: Mapping[str, Comparison] = field(default_factory=dict)
+    fields: Mapping[str, str] = field(default_factory=dict)
     opens: str = ""
     benign: str = ""
     benign_because: str = ""
     tests: tuple[RuleTest, ...] = ()
     origin: str = ""
+    literals: tuple[str, ...] = ()
+    on: tuple[str, ...] = ("text",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +107,7 @@ class Condition:
     compare: Comparison | None = None
     join: str = "app"
     within_s: float = 30.0
-    where: Mapping[str, Comparison] = MappingProxyType({})
+    where: Mapping[str, Comparison] = field(default_factory=dict)
     min_count: int = 1
 
 
@@ -175,8 +181,12 @@ Rule: TypeAlias = SignalRule | CauseRule
 
 @dataclass(frozen=True, slots=True)
 class RuleSet:
-    """All rules in force, by id, in a stable order; ``problems`` are files that could not be used."""
+    """All rules in force, by id, in a stable order; ``problems`` are files that could not be used.
+
+    ``warnings`` are files in force that deserve a look (a vendor default that an adjustment relied on changed).
+    """
 
     signals: Mapping[str, SignalRule]
     causes: Mapping[str, CauseRule]
     problems: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()

@@ -1,0 +1,258 @@
+"""Who is who: masters, workers, listeners and deploys of each app, learnt from signals.
+
+Updates commute (earliest and latest times, sets of pids), so that the order in which lines arrive inside a
+window does not matter. Concludes nothing about causes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from analyzerd.model import ProcessReading, Signal
+
+MAX_PROCESSES = 512
+MAX_MARKS = 200
+GRACE_DEFAULT_S = 30.0
+AFTER_DEPLOY_S = 5.0
+
+
+@dataclass(slots=True)
+class Master:
+    """One arbiter process. ``addresses`` as printed: ``127.0.0.1:8000``, ``unix:/run/app.sock``."""
+
+    pid: int
+    started_s: float
+    version: str = ""
+    worker_class: str = ""
+    addresses: list[str] = field(default_factory=list)
+    ended_s: float | None = None
+
+
+@dataclass(slots=True)
+class Worker:
+    """One worker process; ``exiting_s`` is its own goodbye, ``autorestart_s`` its max_requests notice."""
+
+    pid: int
+    booted_s: float
+    exiting_s: float | None = None
+    autorestart_s: float | None = None
+
+
+@dataclass(slots=True)
+class Mark:
+    """A moment of the app's life: ``kind`` is start, boot, signal:<name>, stopping, reloading, shutdown, exit."""
+
+    time_s: float
+    kind: str
+
+
+@dataclass(slots=True)
+class AppLedger:
+    """Everything known of one app's processes."""
+
+    app: str
+    masters: dict[int, Master] = field(default_factory=dict)
+    workers: dict[int, Worker] = field(default_factory=dict)
+    marks: list[Mark] = field(default_factory=list)
+
+    @property
+    def version(self) -> str:
+        """gunicorn's version as the newest master printed it, '' when its start was not seen."""
+        return next((m.version for m in self._newest_masters() if m.version), "")
+
+    @property
+    def worker_class(self) -> str:
+        """Effective worker class as printed by ``Using worker:``, '' when not seen."""
+        return next((m.worker_class for m in self._newest_masters() if m.worker_class), "")
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """Addresses the newest master listens at."""
+        return next((tuple(m.addresses) for m in self._newest_masters() if m.addresses), ())
+
+    def _newest_masters(self) -> list[Master]:
+        return sorted(self.masters.values(), key=lambda m: -m.started_s)
+
+    def is_worker(self, pid: int | None) -> bool:
+        """Whether a process introduced itself as a worker (and never as a master)."""
+        return pid in self.workers and pid not in self.masters
+
+    def knows(self, pid: int | None) -> bool:
+        """Whether the process belongs to this app."""
+        return pid in self.workers or pid in self.masters
+
+    def deploys(self, grace_s: float = GRACE_DEFAULT_S) -> Iterator[tuple[float, float]]:
+        """Windows (from, to) in which errors are the noise of a stop, restart or reload by a person."""
+        starts = [m.time_s for m in self.marks if m.kind in ("start", "boot")]
+        for mark in self.marks:
+            if not mark.kind.startswith(("signal:", "stopping", "reloading")):
+                continue
+            later = [t for t in starts if t >= mark.time_s]
+            back = min(later) if later else mark.time_s
+            yield mark.time_s - 1.0, max(back, mark.time_s) + grace_s + AFTER_DEPLOY_S
+
+    def prune(self, before_s: float) -> None:
+        """Forget marks and the oldest processes beyond what any window can still ask for."""
+        self.marks = [m for m in self.marks if m.time_s >= before_s][-MAX_MARKS:]
+        for table in (self.masters, self.workers):
+            _drop_oldest(table)
+
+
+def _drop_oldest(table: dict[int, Master] | dict[int, Worker]) -> None:
+    for pid in list(table)[: max(0, len(table) - MAX_PROCESSES)]:
+        del table[pid]
+
+
+def note(ledger: AppLedger, signal: Signal) -> None:
+    """Learn what a signal says about processes."""
+    handler = _HANDLERS.get(signal.rule)
+    if handler is not None:
+        handler(ledger, signal)
+
+
+def note_reading(ledger: AppLedger, reading: ProcessReading, time_s: float) -> None:
+    """Learn a process that was alive before we began to read."""
+    if reading.role == "master" and reading.pid not in ledger.masters:
+        ledger.masters[reading.pid] = Master(reading.pid, time_s)
+    elif reading.role == "worker" and reading.pid not in ledger.workers:
+        ledger.workers[reading.pid] = Worker(reading.pid, time_s)
+
+
+def _master(ledger: AppLedger, signal: Signal) -> Master | None:
+    if signal.pid is None or ledger.is_worker(signal.pid):
+        return None
+    master = ledger.masters.setdefault(signal.pid, Master(signal.pid, signal.time_s))
+    master.started_s = min(master.started_s, signal.time_s)
+    return master
+
+
+def _mark(ledger: AppLedger, time_s: float, kind: str) -> None:
+    ledger.marks.append(Mark(time_s, kind))
+
+
+def _starting(ledger: AppLedger, signal: Signal) -> None:
+    master = _master(ledger, signal)
+    if master is not None:
+        master.version = str(signal.fields.get("version") or "")
+        _mark(ledger, signal.time_s, "start")
+
+
+def _listening(ledger: AppLedger, signal: Signal) -> None:
+    master = _master(ledger, signal)
+    if master is not None:
+        text = str(signal.fields.get("addresses") or "")
+        master.addresses = [address_of(part) for part in text.split(",") if part]
+
+
+def _using_worker(ledger: AppLedger, signal: Signal) -> None:
+    master = _master(ledger, signal)
+    if master is not None:
+        master.worker_class = str(signal.fields.get("worker_class") or "")
+
+
+def _booting(ledger: AppLedger, signal: Signal) -> None:
+    pid = worker_of(signal)
+    if pid is None or (signal.pid is not None and pid != signal.pid):
+        return
+    known = ledger.workers.get(pid)
+    if known is None or known.exiting_s is not None:
+        ledger.workers[pid] = Worker(pid, signal.time_s)
+        _mark(ledger, signal.time_s, "boot")
+
+
+def _exiting(ledger: AppLedger, signal: Signal) -> None:
+    pid = worker_of(signal)
+    if pid is not None:
+        worker = ledger.workers.setdefault(pid, Worker(pid, signal.time_s))
+        worker.exiting_s = signal.time_s if worker.exiting_s is None else min(worker.exiting_s, signal.time_s)
+
+
+def _autorestart(ledger: AppLedger, signal: Signal) -> None:
+    if signal.pid is not None:
+        worker = ledger.workers.setdefault(signal.pid, Worker(signal.pid, signal.time_s))
+        worker.autorestart_s = signal.time_s
+
+
+def _signal_received(ledger: AppLedger, signal: Signal) -> None:
+    name = str(signal.fields.get("signal") or "")
+    if name in ("hup", "term", "int", "quit", "usr2", "winch", "ttou"):
+        _mark(ledger, signal.time_s, f"signal:{name}")
+    elif name == "ttin":
+        _mark(ledger, signal.time_s, "grow")
+
+
+def _unit_stopping(ledger: AppLedger, signal: Signal) -> None:
+    _mark(ledger, signal.time_s, "stopping")
+
+
+def _unit_reloading(ledger: AppLedger, signal: Signal) -> None:
+    _mark(ledger, signal.time_s, "reloading")
+
+
+def _shutdown(ledger: AppLedger, signal: Signal) -> None:
+    _mark(ledger, signal.time_s, "shutdown")
+    if signal.pid in ledger.masters:
+        ledger.masters[signal.pid].ended_s = signal.time_s
+
+
+_HANDLERS: dict[str, Callable[[AppLedger, Signal], None]] = {
+    "gunicorn.starting": _starting,
+    "gunicorn.listening": _listening,
+    "gunicorn.using-worker": _using_worker,
+    "gunicorn.booting": _booting,
+    "gunicorn.worker-exiting": _exiting,
+    "gunicorn.autorestart": _autorestart,
+    "gunicorn.signal-received": _signal_received,
+    "gunicorn.shutdown": _shutdown,
+    "systemd.stopping": _unit_stopping,
+    "systemd.reloading": _unit_reloading,
+}
+
+
+def worker_of(signal: Signal) -> int | None:
+    """The worker process a signal is about.
+
+    Kernel and core-dump reports name their victim; arbiter lines name the worker in the text; everything else
+    a worker wrote is about itself.
+    """
+    for name in ("worker", "coredump_pid"):
+        value = signal.fields.get(name)
+        if isinstance(value, int):
+            return value
+    if signal.source == "kernel":
+        value = signal.fields.get("pid")
+        return value if isinstance(value, int) else None
+    return signal.pid if signal.source in ("gunicorn", "app", "gunicorn.access") else None
+
+
+def address_of(text: str) -> str:
+    """Normalise an address as gunicorn or nginx print it: no scheme, no path, ``unix:/path`` for sockets."""
+    text = text.strip()
+    for scheme in ("http://", "https://"):
+        text = text.removeprefix(scheme)
+    if text.startswith("unix:"):
+        return text.split(":/", 1)[0] + ":/" + text.split(":/", 1)[1].split(":", 1)[0] if ":/" in text else text
+    return text.split("/", 1)[0]
+
+
+ARBITER_RULES = frozenset(
+    {
+        "gunicorn.worker-timeout",
+        "gunicorn.worker-signal",
+        "gunicorn.worker-exit-code",
+        "gunicorn.signal-received",
+        "gunicorn.shutdown",
+        "gunicorn.shutdown-reason",
+        "gunicorn.listening",
+        "gunicorn.starting",
+        "gunicorn.graceful-timeout",
+        "gunicorn.bind-in-use",
+        "gunicorn.bind-failed",
+    }
+)
+
+
+def is_forged(ledger: AppLedger, signal: Signal) -> bool:
+    """Whether a line only the arbiter prints was written by somebody else (an application can print anything)."""
+    return signal.rule in ARBITER_RULES and ledger.is_worker(signal.pid)

@@ -1,0 +1,104 @@
+"""What the engine remembers between two steps, as plain data that survives a restart (msgspec JSON)."""
+
+from __future__ import annotations
+
+import hashlib
+from base64 import b32encode
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import msgspec
+
+from analyzerd.core.ledger import AppLedger
+from analyzerd.model import AccessTally, Health, Incident, Setting, Signal
+
+FORMAT = "analyzerd.engine/1"
+"""Bumped when the shape below changes; an older blob is then set aside and the engine starts fresh."""
+
+
+@dataclass(slots=True)
+class Focus:
+    """One question: what happened to this worker, why this line.
+
+    ``kind`` is worker, app or upstream; ``key`` the worker pid or the signal rule. ``t0_s`` and ``t1_s`` span its
+    opening signals in event time; ``asked_s`` is the engine's time when it was opened.
+    ``incident``: id of the incident it counts towards, '' before it is published.
+    """
+
+    kind: str
+    key: str
+    scope: str
+    t0_s: float
+    t1_s: float
+    asked_s: float
+    rules: dict[str, int] = field(default_factory=dict)
+    cause: str = ""
+    rank: int = 99
+    verdict: str = ""
+    incident: str = ""
+    folded: bool = False
+    sealed: bool = False
+
+
+@dataclass(slots=True)
+class OpenIncident:
+    """An incident that can still change, with what sealed questions contributed to it."""
+
+    incident: Incident
+    key: str
+    sealed_counts: dict[str, int] = field(default_factory=dict)
+    sealed_occurrences: int = 0
+    closed: bool = False
+
+
+@dataclass(slots=True)
+class EngineState:
+    """All of it. Bounded: every list here is pruned by time and capped by count."""
+
+    now_s: float = 0.0
+    ledgers: dict[str, AppLedger] = field(default_factory=dict)
+    signals: list[Signal] = field(default_factory=list)
+    foci: list[Focus] = field(default_factory=list)
+    incidents: dict[str, OpenIncident] = field(default_factory=dict)
+    settings: dict[str, dict[str, Setting]] = field(default_factory=dict)
+    witnesses: dict[str, Health] = field(default_factory=dict)
+    tallies: list[AccessTally] = field(default_factory=list)
+    benign: dict[str, dict[str, int]] = field(default_factory=dict)
+    blocks: dict[str, dict[str, object]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Blob:
+    """The saved form: a format tag beside the state."""
+
+    format: str
+    rules: str
+    state: EngineState
+
+
+def encode(state: EngineState, rules: str) -> bytes:
+    """The state as JSON; ``rules`` is a fingerprint of the rule set it was built with, for the record."""
+    return msgspec.json.encode(Blob(FORMAT, rules, state), enc_hook=_plain)
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise NotImplementedError(type(value).__name__)
+
+
+def decode(blob: bytes) -> EngineState | None:
+    """The saved state, or None when it was written by another shape of the program."""
+    try:
+        tag = msgspec.json.decode(blob, type=dict[str, msgspec.Raw])
+        if msgspec.json.decode(tag["format"]) != FORMAT:
+            return None
+        return msgspec.json.decode(tag["state"], type=EngineState)
+    except (msgspec.MsgspecError, KeyError):
+        return None
+
+
+def incident_id(app: str, kind: str, key: str, t0_s: float) -> str:
+    """A short copyable id that depends on nothing but what was seen first."""
+    seed = f"{app}|{kind}|{key}|{t0_s:.6f}".encode()
+    return "INC-" + b32encode(hashlib.sha256(seed).digest())[:8].decode()

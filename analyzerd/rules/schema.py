@@ -50,13 +50,14 @@ class RuleTest:
 class SignalRule:
     """A line or typed event of ``sources`` that means one thing.
 
-    ``event``: match events whose field ``event`` has this value (assembled blocks, manager messages, requests).
-    ``contains`` and ``regex``: literal prefilter and pattern on ``Event.text``, or on the fields named in ``on``.
-    ``literals``: the raw line holds one of them whenever the rule matches (``contains`` or taken from the regex);
-    a rule without any is tried on every event of its sources.
+    ``event``: match events whose field ``event`` has this value (assembled blocks, manager messages,
+    requests). ``contains`` and ``regex``: literal prefilter and pattern on ``Event.text``, or on the fields
+    named in ``on``. ``literals``: the raw line holds one of them whenever the rule matches (``contains`` or
+    taken from the regex); a rule without any is tried on every event of its sources.
     ``where``: conditions on event fields. ``fields``: captured group -> type.
     ``opens``: the subject this signal raises a question about, '' for context only.
-    ``benign``: id of the benign finding it counts towards when nothing else claims it, with ``benign_because``.
+    ``benign``: id of the benign finding it counts towards when nothing else claims it, with
+    ``benign_because``.
     """
 
     id: str
@@ -88,9 +89,9 @@ class Condition:
     same app; none: anywhere on the host), at most ``within_s`` away, fields as in ``where``, at least
     ``min_count`` times. ``absent`` is UNKNOWN where the signal's source is not read.
     ``fact``: a name of core/facts.py; ``setting``: a dotted setting name; both compared with ``compare``.
-    ``required``: FALSE rules the cause out. ``decisive``: TRUE confirms (in evidence) or rules out (in against).
-    ``says``: the sentence when TRUE, ``says_not`` when FALSE, ``missing`` when UNKNOWN; ``{value}``, fact names
-    and fields of the joined signal may stand in braces.
+    ``required``: FALSE rules the cause out. ``decisive``: TRUE confirms (in evidence) or rules out (in
+    against). ``says``: the sentence when TRUE, ``says_not`` when FALSE, ``missing`` when UNKNOWN;
+    ``{value}``, fact names and fields of the joined signal may stand in braces.
     """
 
     id: str
@@ -143,8 +144,9 @@ class Applies:
 class CauseRule:
     """Why: a suspect, what speaks for and against it, what it explains, what to do.
 
-    ``opens_on``: signals that put it on the suspect list. ``key``: fact names that tell two incidents of this
-    cause apart (beside the app). ``folds``: signals that are its consequences within ``folds_within_s`` of it.
+    ``opens_on``: signals that put it on the suspect list. ``key``: fact names that tell two incidents of
+    this cause apart (beside the app). ``folds``: signals that are its consequences within
+    ``folds_within_s`` of it.
     ``explains_away``: causes that are ruled out when this one is confirmed. ``prior``: confidence with all
     evidence in. ``benign``: this cause is no incident, it is counted as the benign finding of its id.
     ``rank``: among equals, the lower wins (hard evidence first). ``min_count``: opening signals needed.
@@ -183,7 +185,7 @@ Rule: TypeAlias = SignalRule | CauseRule
 class RuleSet:
     """All rules in force, by id, in a stable order; ``problems`` are files that could not be used.
 
-    ``warnings`` are files in force that deserve a look (a vendor default that an adjustment relied on changed).
+    ``warnings`` are files in force that deserve a look (an adjusted vendor default has changed).
     """
 
     signals: Mapping[str, SignalRule]

@@ -1,0 +1,66 @@
+"""The closed words a rule may use. Facts and solvers are registered in core and handed to the loader."""
+
+from __future__ import annotations
+
+SOURCES = ("gunicorn", "gunicorn.access", "nginx.error", "nginx.access", "kernel", "systemd", "app")
+"""Values of ``Event.source``."""
+
+STREAM_SOURCES = {
+    "gunicorn": ("gunicorn", "app"),
+    "app": ("app", "gunicorn"),
+    "gunicorn.access": ("gunicorn.access",),
+    "nginx.error": ("nginx.error",),
+    "nginx.access": ("nginx.access",),
+    "kernel": ("kernel",),
+    "systemd": ("systemd",),
+}
+"""Which sources the events of a stream of each kind can have: the app writes into gunicorn's stream."""
+
+SIGNAL_KEYS = (
+    "rule", "kind", "status", "severity", "title", "description", "references", "source", "match", "fields",
+    "opens", "benign", "tests",
+)  # fmt: skip
+MATCH_KEYS = ("contains", "regex", "event", "where", "on")
+MATCHED_FIELDS = ("text", "exception_text", "message")
+"""What ``match: {on: ...}`` may name: the event's text or one of its text fields."""
+
+CAUSE_KEYS = (
+    "rule", "kind", "status", "title", "guide_cause", "severity", "prior", "rank", "benign", "applies",
+    "opens_on", "key", "min_count", "description", "references", "evidence", "against", "because",
+    "explains_away", "folds", "folds_within", "recommend", "verify", "tests",
+)  # fmt: skip
+CONDITION_KEYS = (
+    "id", "signal", "absent", "fact", "setting", "is", "join", "within", "where", "count", "weight",
+    "decisive", "required", "says", "says_not", "missing",
+)  # fmt: skip
+SUBJECT_KEYS = ("signal", "absent", "fact", "setting")
+BECAUSE_KEYS = ("id", "when", "says")
+ADVICE_KEYS = ("setting", "solver", "when", "says", "verify")
+APPLIES_KEYS = ("gunicorn", "worker_class")
+SIGNAL_TEST_KEYS = ("name", "source", "line", "lines", "entry", "expect")
+CAUSE_TEST_KEYS = ("name", "stream", "expect")
+CAUSE_EXPECT_KEYS = ("cause", "verdict", "because", "incidents")
+
+KINDS = ("signal", "cause")
+WORKER_CLASSES = ("sync", "gthread", "gevent", "eventlet", "tornado", "asgi")
+
+TEMPLATE_WORDS = frozenset({"value", "count", "current", "proposed", "setting", "app", "unit", "pid", "time"})
+"""Names that may stand in any sentence."""
+
+EVENT_FIELDS = frozenset((
+    "level", "event", "exception", "exception_text", "frame", "frame_path", "frame_code", "inner_frame",
+    "stack_kind", "aborted", "method", "path", "endpoint", "message", "action", "errno", "client",
+    "server", "upstream", "upstream_address", "host", "status", "request_s", "upstream_s", "connect_s",
+    "upstream_status", "duration_s", "comm", "anon_rss_bytes", "constraint", "oom_memcg", "task_memcg",
+    "unit", "limit_bytes", "usage_bytes", "tasks", "same_name_tasks", "victim_rss_bytes",
+    "median_same_name_rss_bytes", "sum_same_name_rss_bytes", "largest_other_comm",
+    "largest_other_rss_bytes", "library", "address", "exit_code", "exit_status", "result", "restarts",
+    "job_result", "coredump_pid", "coredump_signal", "dropped", "command", "memory_peak_bytes", "pid",
+))  # fmt: skip
+"""Fields the formats put on events; a sentence about a signal may name them."""
+
+SETTING_PREFIXES = ("gunicorn.", "nginx.", "systemd.", "kernel.", "sqlalchemy.")
+"""First parts of dotted setting names, which sentences may show."""
+
+ADJUSTABLE = ("severity", "status", "min_count")
+ADJUSTABLE_OF_CONDITION = ("is", "within")

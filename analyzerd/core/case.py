@@ -1,0 +1,140 @@
+"""All evidence that bears on one question: its signals, processes, settings and readings, in one place.
+
+Asked by facts and by the judge; answers None where it cannot know. Decides nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from analyzerd.core.ledger import AppLedger, address_of, worker_of
+from analyzerd.core.state import Focus
+from analyzerd.model import Health, ProcessReading, Sample, Setting, Signal, Value
+
+GUNICORN_DEFAULTS: Mapping[str, Value] = {
+    "gunicorn.workers": 1,
+    "gunicorn.threads": 1,
+    "gunicorn.worker_class": "sync",
+    "gunicorn.timeout": 30,
+    "gunicorn.graceful_timeout": 30,
+    "gunicorn.keepalive": 2,
+    "gunicorn.backlog": 2048,
+    "gunicorn.worker_connections": 1000,
+    "gunicorn.max_requests": 0,
+    "gunicorn.max_requests_jitter": 0,
+}
+"""What gunicorn uses when its command line is known and does not say otherwise (19.9 to 27)."""
+
+NGINX_DEFAULTS: Mapping[str, Value] = {
+    "nginx.proxy_read_timeout": 60,
+    "nginx.proxy_connect_timeout": 60,
+    "nginx.worker_connections": 512,
+}
+
+
+@dataclass(slots=True)
+class Witnesses:
+    """Which kinds of source are being read."""
+
+    health: Mapping[str, Health]
+
+    def reads(self, source: str) -> bool:
+        """Whether silence of this source means something."""
+        health = self.health.get(source)
+        return health is not None and health.state != "blind"
+
+
+@dataclass
+class Case:
+    """The evidence for one focus. ``signals`` are of its app or of the host, sorted by time, forged ones left out."""
+
+    app: str
+    focus: Focus
+    now_s: float
+    signals: Sequence[Signal]
+    ledger: AppLedger
+    settings: Mapping[str, Setting]
+    witnesses: Witnesses
+    samples: Sequence[Sample]
+
+    @cached_property
+    def worker(self) -> int | None:
+        """The worker the question is about."""
+        return int(self.focus.key) if self.focus.kind == "worker" else None
+
+    def distance_s(self, time_s: float) -> float:
+        """How far a moment lies outside the span of the question, 0 inside."""
+        return max(self.focus.t0_s - time_s, time_s - self.focus.t1_s, 0.0)
+
+    def find(self, rule: str, *, worker: int | None = None, within_s: float = 30.0) -> list[Signal]:
+        """Signals of a rule near the question, about one worker when given, oldest first."""
+        return [
+            s
+            for s in self.signals
+            if s.rule == rule
+            and self.distance_s(s.time_s) <= within_s
+            and (worker is None or worker_of(s) == worker)
+        ]
+
+    def opening(self) -> list[Signal]:
+        """The signals that raised the question."""
+        near = [s for s in self.signals if s.rule in self.focus.rules and self.distance_s(s.time_s) <= 0]
+        if self.focus.kind == "worker":
+            return [s for s in near if worker_of(s) == self.worker]
+        return near
+
+    def setting(self, name: str) -> Value:
+        """A setting in effect, gunicorn's or nginx's default where their configuration is known, else None."""
+        if name == "gunicorn.worker_class" and self.ledger.worker_class:
+            return self.ledger.worker_class
+        found = self.settings.get(name)
+        if found is not None:
+            return found.value
+        family = name.split(".", 1)[0]
+        if any(known.startswith(family + ".") for known in self.settings):
+            return {**GUNICORN_DEFAULTS, **NGINX_DEFAULTS}.get(name)
+        return None
+
+    def number(self, name: str) -> float | None:
+        """A setting as a number."""
+        value = self.setting(name)
+        return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+    def origin(self, name: str) -> tuple[str, int | None]:
+        """File and line a setting was read from, ('', None) where it is a default or unknown."""
+        found = self.settings.get(name)
+        if found is None:
+            return "", None
+        path, _, line = found.origin.rpartition(":")
+        return (path, int(line)) if path and line.isdigit() else (found.origin, None)
+
+    @cached_property
+    def addresses(self) -> tuple[str, ...]:
+        """Where gunicorn listens: printed at its start, else as configured, else as read from the sockets."""
+        if self.ledger.addresses:
+            return self.ledger.addresses
+        bind = self.setting("gunicorn.bind")
+        if isinstance(bind, str) and bind:
+            return tuple(address_of(part) for part in bind.split(","))
+        return tuple(sorted({x.address for sample in self.samples[-1:] for x in sample.listeners}))
+
+    def readings(self, pid: int, from_s: float, to_s: float) -> Iterator[tuple[float, ProcessReading]]:
+        """Readings of one process in a window of event time."""
+        for sample in self.samples:
+            if from_s <= sample.time_s <= to_s:
+                for reading in sample.processes:
+                    if reading.pid == pid:
+                        yield sample.time_s, reading
+
+
+def version_tuple(text: str) -> tuple[int, ...]:
+    """``'22.0.0'`` as (22, 0, 0); () when unknown."""
+    parts = []
+    for part in text.split("."):
+        digits = "".join(ch for ch in part if ch.isdigit())
+        if not digits:
+            break
+        parts.append(int(digits))
+    return tuple(parts)

@@ -1,0 +1,131 @@
+"""Turns signals into questions (foci), settles them, and folds consequences into their root.
+
+Knows windows, joins and ranks; what causes mean stands in the rules, what incidents are in lifecycle.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from analyzerd.core.judge import VERDICT_RANK, Judged
+from analyzerd.core.ledger import worker_of
+from analyzerd.core.state import EngineState, Focus
+from analyzerd.model import Signal, Verdict
+from analyzerd.rules.schema import CauseRule, SignalRule
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """How long the engine waits, in seconds.
+
+    ``settle_s``: before a confirmed answer is told; ``patience_s``: before one that rests on silence is told;
+    ``window_s``: how long late evidence can still change an answer; ``keep_s``: how long signals are kept;
+    ``resolve_after_s``: how long quiet must last before an incident counts as over.
+    """
+
+    settle_s: float = 5.0
+    patience_s: float = 20.0
+    window_s: float = 30.0
+    keep_s: float = 660.0
+    resolve_after_s: float = 900.0
+
+    @property
+    def seal_s(self) -> float:
+        """When a question is closed for good."""
+        return max(self.window_s, self.patience_s)
+
+
+def open_focus(state: EngineState, rule: SignalRule, signal: Signal, scope: str, timing: Timing) -> Focus | None:
+    """Attach a signal to the question it raises, opening the question when it is new.
+
+    ``scope``: the app where it is known already, else the witness's own name (resolved when judged).
+    """
+    worker = worker_of(signal)
+    kind, key = ("worker", str(worker)) if rule.opens == "worker" else (rule.opens, rule.id)
+    if kind == "worker" and worker is None:
+        return None
+    focus = _find(state, kind, key, scope, signal.time_s, timing)
+    if focus is None:
+        focus = Focus(kind, key, scope, signal.time_s, signal.time_s, max(state.now_s, signal.time_s))
+        state.foci.append(focus)
+    focus.t0_s, focus.t1_s = min(focus.t0_s, signal.time_s), max(focus.t1_s, signal.time_s)
+    focus.rules[rule.id] = focus.rules.get(rule.id, 0) + 1
+    if scope and not focus.scope:
+        focus.scope = scope
+    return focus
+
+
+def _find(state: EngineState, kind: str, key: str, scope: str, time_s: float, timing: Timing) -> Focus | None:
+    for focus in state.foci:
+        same = focus.kind == kind and focus.key == key and (kind == "worker" or focus.scope == scope)
+        if same and not focus.sealed and focus.t0_s - timing.window_s <= time_s <= focus.t0_s + timing.window_s:
+            return focus
+    return None
+
+
+@dataclass(slots=True)
+class Answer:
+    """A judged question: its suspects, the surest one, and the root it was folded into, if any."""
+
+    focus: Focus
+    judged: Sequence[Judged]
+    root: Answer | None = None
+
+    @property
+    def best(self) -> Judged | None:
+        """The surest suspect that is not ruled out."""
+        top = self.judged[0] if self.judged else None
+        return top if top is not None and top.hypothesis.verdict is not Verdict.RULED_OUT else None
+
+    @property
+    def strength(self) -> tuple[int, int, float, str]:
+        """Sorting key: surer, then lower rank, then earlier."""
+        if self.best is None:
+            return (9, 99, self.focus.t0_s, self.focus.key)
+        verdict = self.best.hypothesis.verdict
+        return (VERDICT_RANK[verdict], self.best.rule.rank, self.focus.t0_s, self.focus.key)
+
+    def settled(self, now_s: float, timing: Timing) -> bool:
+        """Whether it may be told: confirmed and settled, or patience is over."""
+        if self.best is not None and self.best.hypothesis.verdict is Verdict.CONFIRMED:
+            return now_s >= self.focus.asked_s + timing.settle_s
+        return now_s >= self.focus.asked_s + timing.patience_s
+
+
+def fold(answers: list[Answer], sealed: Sequence[Focus], causes: Mapping[str, CauseRule]) -> None:
+    """Give every answer that is a consequence of a stronger one its root. Strongest first, one level deep."""
+    answers.sort(key=lambda a: a.strength)
+    roots: list[Answer] = []
+    for answer in answers:
+        answer.root = next((r for r in roots if _is_consequence(answer, r.focus, r.best and r.best.rule)), None)
+        if answer.root is None:
+            old = next((f for f in sealed if _is_consequence(answer, f, causes.get(f.cause))), None)
+            answer.root = Answer(old, ()) if old is not None else None
+        if answer.root is None and answer.best is not None:
+            roots.append(answer)
+
+
+def _is_consequence(answer: Answer, root: Focus, rule: CauseRule | None) -> bool:
+    if rule is None or root is answer.focus or rule.benign and not _benign_covers(answer, rule):
+        return False
+    if not set(answer.focus.rules) <= set(rule.folds):
+        return False
+    gap_s = max(root.t0_s - answer.focus.t1_s, answer.focus.t0_s - root.t1_s, 0.0)
+    if gap_s > rule.folds_within_s:
+        return False
+    own = answer.best
+    if own is None or own.hypothesis.verdict is not Verdict.CONFIRMED:
+        return True
+    return rule.rank < own.rule.rank
+
+
+def _benign_covers(answer: Answer, rule: CauseRule) -> bool:
+    """A benign root (a deploy) only swallows questions that have no surer answer of their own."""
+    del rule
+    return answer.best is None or answer.best.hypothesis.verdict is not Verdict.CONFIRMED
+
+
+def signal_key(signal: Signal) -> tuple[float, str, int, str]:
+    """Total order of signals that does not depend on arrival."""
+    return (signal.time_s, signal.rule, signal.pid or 0, signal.text)

@@ -1,0 +1,49 @@
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+PY := .venv/bin/python
+READY := .venv/.ready
+
+.PHONY: help setup demo test check fmt recordings bench lock clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(READY) ## Install the Debian packages needed and make .venv (as root the first time)
+
+$(READY): requirements.lock pyproject.toml .ci/setup
+	@.ci/setup
+	@touch $@
+
+demo: setup ## Break a real app on this machine and see what analyzerd says (as root)
+	@$(PY) -m tests.world.demo
+
+test: setup check ## Everything that must pass: checks, pure tests, tests on real programs
+	$(PY) -m pytest -q -n 2 -m "not world"
+	$(PY) -m pytest -q -m world
+
+check: setup ## Lint, format, types, import directions, file and function lengths
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+	.venv/bin/lint-imports
+	$(PY) -m pytest -q tests/test_shape.py
+
+fmt: setup ## Format the code and mend what ruff can
+	.venv/bin/ruff check --fix .
+	.venv/bin/ruff format .
+
+recordings: setup ## Diagnose every recording and print the table and the score
+	$(PY) -m tests.recordings
+
+bench: setup ## Measure speed and memory beside other tools
+	$(PY) -m benchmarks
+
+lock: setup ## Resolve the dependencies anew into requirements.lock
+	@command -v uv >/dev/null || $(PY) -m pip install --quiet uv
+	@PATH="$$PATH:.venv/bin" uv pip compile pyproject.toml --extra daemon --group dev --generate-hashes \
+	  --no-header --no-annotate --quiet -o requirements.lock
+	@! grep -nE '://|--(extra-)?index-url|--find-links' requirements.lock
+
+clean: ## Remove .venv, caches and built files
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,1 @@
+"""`make demo`: real faults on a real stack, and what analyzerd says about them."""

@@ -1,0 +1,145 @@
+"""The demo: break a real Flask app on gunicorn behind nginx, show what analyzerd says, check it, clean up.
+
+    python -m tests.world.demo [--gunicorn 27.0.1] [--slack-fails SEED] [--only NAME ...]
+
+Exit 0 only when every expected message came, none other did, and nothing of ours is left.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from tests.world import cgroups
+from tests.world.demo import verdict
+from tests.world.demo.faults import FAULTS, Fault
+from tests.world.demo.stage import Stage, stage
+
+PATIENCE_S = 30.0
+QUIET_S = 12.0
+NO_OOM = "no writable memory cgroup here, so no real OOM kill can be made"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the demo; the exit status says whether all was right."""
+    options = _options(argv)
+    if options.check_clean:
+        return _report_leftovers()
+    if os.geteuid() != 0:
+        print("error: the demo puts processes into cgroups, which only root may do: sudo make demo")
+        return 1
+    began = time.monotonic()
+    faults = [fault for fault in FAULTS if not options.only or fault.name in options.only]
+    rows = _play(faults, options.gunicorn, options.slack_fails)
+    _title("Expected and came")
+    print(verdict.table(rows))
+    dirty = _report_leftovers()
+    right = all(row.right for row in rows) and not dirty
+    print(f"\n{'All right' if right else 'NOT right'}, after {time.monotonic() - began:.0f} s.")
+    return 0 if right else 1
+
+
+def _options(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.world.demo", description=__doc__.splitlines()[0])
+    parser.add_argument("--gunicorn", default="27.0.1", metavar="VERSION")
+    parser.add_argument("--slack-fails", type=int, metavar="SEED", help="Slack answers 429, 500, late")
+    parser.add_argument("--only", nargs="*", choices=[fault.name for fault in FAULTS])
+    parser.add_argument("--check-clean", action="store_true", help="only look for leftovers of a demo")
+    return parser.parse_args(argv)
+
+
+def _play(faults: Sequence[Fault], gunicorn: str, seed: int | None) -> list[verdict.Row]:
+    """Build the world, do every fault, return the closing table."""
+    _title(
+        f"Setting the stage: Flask on gunicorn {gunicorn}, nginx, journald, analyzerd, a stand-in for Slack"
+    )
+    skipped: dict[str, str] = {}
+    with stage(gunicorn, seed) as world:
+        try:
+            world.daemon.wait_until(lambda: _reading(world), "read the journal", 20)
+            for fault in faults:
+                if fault.needs_memory_cgroup and not world.ground.memory_limited:
+                    skipped[fault.name] = NO_OOM
+                    print(f"\nSkipped: {fault.says} ({NO_OOM}).")
+                else:
+                    _break(world, fault)
+            _title("analyzerctl report")
+            print(world.ctl("report"))
+            found = verdict.came(world.incidents(), messages(world.slack_state))
+        except (RuntimeError, TimeoutError, subprocess.CalledProcessError) as error:
+            print(f"\nerror: {error}\n{getattr(error, 'stderr', '') or ''}\n{world.daemon.tail()}")
+            raise SystemExit(1) from error
+        status = world.daemon.stop()
+        print(f"The daemon ended with status {status} on SIGTERM.")
+    return verdict.judge(faults, skipped, found)
+
+
+def _reading(world: Stage) -> bool:
+    """Say whether the daemon is up and tells its status."""
+    try:
+        return bool(world.ctl("status"))
+    except subprocess.CalledProcessError:
+        return False
+
+
+def _break(world: Stage, fault: Fault) -> None:
+    """Make the fault, then wait for its message (or, where none may come, for silence)."""
+    _title(f"Breaking: {fault.says}")
+    before = len(_open(world, fault))
+    print(fault.act(world.ground), flush=True)
+    deadline = time.monotonic() + (PATIENCE_S if fault.cause else QUIET_S)
+    while time.monotonic() < deadline:
+        if fault.cause and len(_open(world, fault)) > before:
+            return
+        time.sleep(0.25)
+    print("Silence." if not fault.cause else f"Nothing came within {PATIENCE_S:.0f} s.")
+
+
+def _open(world: Stage, fault: Fault) -> list[verdict.Came]:
+    """Incidents of the fault's cause that stand in Slack."""
+    found = verdict.came(world.incidents(), messages(world.slack_state))
+    return [one for one in found if one.cause == fault.cause and one.messages]
+
+
+def messages(state: Path) -> list[dict[str, object]]:
+    """List the messages that stand in Slack now, thread replies among them."""
+    if not state.exists():
+        return []
+    return list(json.loads(state.read_text())["messages"])
+
+
+def _title(text: str) -> None:
+    print(f"\n\033[1m{text}\033[0m" if sys.stdout.isatty() else f"\n== {text}", flush=True)
+
+
+def leftovers() -> list[str]:
+    """Cgroups, mounts and processes of a demo that still stand."""
+    found = [f"cgroup {path}" for path in cgroups.leftovers()]
+    mounts = Path("/proc/self/mountinfo").read_text().splitlines()
+    found += [f"mount {line.split()[4]}" for line in mounts if "analyzerd-demo-" in line]
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            line = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        except OSError:
+            continue
+        if "/analyzerd-demo-" in line:
+            found.append(f"process {entry.name}: {line[:100]}")
+    return found
+
+
+def _report_leftovers() -> int:
+    """Print what is left of ours; 1 when there is something."""
+    found = leftovers()
+    print("\nLeft behind:" if found else "\nNothing of ours is left: no process, mount or cgroup.")
+    print("".join(f"  {line}\n" for line in found), end="")
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

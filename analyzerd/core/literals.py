@@ -12,7 +12,7 @@ from typing import TypeAlias
 try:
     import hyperscan
 except ImportError:  # a platform without its wheel: slower, same results
-    hyperscan = None
+    hyperscan = None  # type: ignore[assignment]
 
 MAX_KEPT_SETS = 4096
 

@@ -1,4 +1,4 @@
-"""Which lines may matter, and which signal rules an event satisfies. Reads no streams and parses no formats."""
+"""Which lines may matter, and which signal rules an event satisfies. Reads no streams, parses no formats."""
 
 from __future__ import annotations
 

@@ -1,0 +1,1 @@
+"""Rules as data: what was seen (signals) and why (causes). Reads text, touches no files."""

@@ -1,0 +1,37 @@
+"""Fixtures of the tests that run real programs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.world.journald import Journald, why_not
+
+
+@pytest.fixture(scope="session")
+def journald() -> Iterator[Journald]:
+    """One private journald for the tests that only add to it, each under unit names of its own."""
+    with _started() as running:
+        yield running
+
+
+@pytest.fixture
+def own_journald() -> Iterator[Journald]:
+    """Give the test a private journald of its own, to rotate, damage and stop."""
+    with _started() as running:
+        yield running
+
+
+@pytest.fixture
+def journald_with_kernel() -> Iterator[Journald]:
+    """Give a private journald that reads the kernel's log."""
+    with _started(kernel=True) as running:
+        yield running
+
+
+def _started(*settings: str, kernel: bool = False) -> Journald:
+    reason = why_not()
+    if reason:
+        pytest.skip(reason)
+    return Journald(*settings, kernel=kernel)

@@ -1,0 +1,1 @@
+"""Readings of the machine: processes, listeners, cgroups, disks, the host. Only reads."""

@@ -1,0 +1,165 @@
+"""One reading of the whole machine: what the sampler thread calls. Decides nothing about it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection
+from dataclasses import replace
+
+from analyzerd.model import CgroupReading, Health, ProcessReading, Sample, Setting
+from analyzerd.probes.blindness import Sight, describe, unseen_units
+from analyzerd.probes.cgroup import CgroupProbe
+from analyzerd.probes.disks import read_disks
+from analyzerd.probes.finder import Finder, Found
+from analyzerd.probes.host import HostProbe
+from analyzerd.probes.launch import Launch, option_values, read_launch
+from analyzerd.probes.listeners import ListenerProbe, owned_listeners
+from analyzerd.probes.processes import Handles, ProcessProbe
+
+Readings = list[tuple[ProcessReading, Handles]]
+
+
+def _wall_s() -> float:
+    return time.clock_gettime(time.CLOCK_REALTIME)
+
+
+class MachineProbe:
+    """Samples host, gunicorn trees, their listeners, cgroups and disks. Not safe for several threads.
+
+    ``units``: systemd services to watch (shell patterns allowed); none: every gunicorn found.
+    ``extra_paths``: paths whose file systems matter beside those of the app (log folders).
+    """
+
+    def __init__(
+        self,
+        units: Collection[str] = (),
+        extra_paths: Collection[str] = (),
+        proc: str = "/proc",
+        cgroup: str = "/sys/fs/cgroup",
+        *,
+        wall_s: Callable[[], float] = _wall_s,
+        monotonic_s: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._units, self._paths, self._proc = tuple(units), tuple(extra_paths), proc
+        self._wall_s, self._monotonic_s = wall_s, monotonic_s
+        self._finder, self._host = Finder(units, proc), HostProbe(proc)
+        self._listeners, self._cgroups = ListenerProbe(proc), CgroupProbe(cgroup)
+        self._probes: dict[tuple[int, float], ProcessProbe] = {}
+        self._launches: dict[tuple[int, float], Launch] = {}
+        self._sight = Sight(0.0, 0)
+
+    def sample(self) -> Sample:
+        """Read now. ``start_s`` of processes counts from boot; what may not be read is None."""
+        now_s, wall_s = self._monotonic_s(), self._wall_s()
+        found = self._finder.find(now_s)
+        self._keep(found)
+        read = self._read_processes(found, now_s, wall_s)
+        owned = owned_listeners(self._listeners.listening() if read else (), _inodes(read), self._binds(read))
+        listeners, accepted = self._listeners.read(owned)
+        cgroups = self._read_cgroups(found)
+        self._sight = self._look_back(wall_s, read, cgroups)
+        return Sample(
+            time_s=wall_s,
+            host=self._host.read(),
+            processes=tuple(_with_connections(reading, handles, accepted) for reading, handles in read),
+            listeners=listeners,
+            cgroups=cgroups,
+            disks=read_disks((*self._paths, *self._working_directories())),
+        )
+
+    def launches(self) -> tuple[Launch, ...]:
+        """How the masters of the last sample were started."""
+        return tuple(self._launches.values())
+
+    def settings(self) -> tuple[Setting, ...]:
+        """Return the settings in effect of the masters of the last sample."""
+        return ()
+
+    def health(self) -> tuple[Health, ...]:
+        """Say what the last sample could not see, and what opens it."""
+        return describe(self._sight)
+
+    def close(self) -> None:
+        """Close every handle."""
+        for probe in self._probes.values():
+            probe.close()
+        self._probes.clear()
+        self._host.close()
+        self._listeners.close()
+
+    def _keep(self, found: dict[int, Found]) -> None:
+        """Hold one probe per living process; start time tells a reused pid from the old one."""
+        present = {(pid, one.member.start_s): one for pid, one in found.items()}
+        for key in self._probes.keys() - present.keys():
+            self._probes.pop(key).close()
+        masters = {key for key, one in present.items() if one.role == "master"}
+        for key in self._launches.keys() - masters:
+            del self._launches[key]
+        for key, one in present.items():
+            if key not in self._probes:
+                self._probes[key] = ProcessProbe(one.member.pid, self._proc)
+            if key in masters and key not in self._launches:
+                self._launches[key] = read_launch(one, self._proc)
+
+    def _read_processes(self, found: dict[int, Found], now_s: float, wall_s: float) -> Readings:
+        read = []
+        for (pid, _), probe in self._probes.items():
+            one = probe.read(found[pid].role, found[pid].member.unit, now_s, wall_s)
+            if one is not None:
+                read.append(one)
+            else:
+                self._finder.forget(pid)
+        return sorted(read, key=lambda pair: (pair[0].unit, pair[0].role, pair[0].pid))
+
+    def _read_cgroups(self, found: dict[int, Found]) -> tuple[CgroupReading, ...]:
+        first = {one.member.unit: one for one in reversed(found.values()) if one.role == "master"}
+        readings = (self._cgroups.read(unit, first[unit].cgroup) for unit in sorted(first))
+        return tuple(reading for reading in readings if reading is not None)
+
+    def _binds(self, read: Readings) -> dict[str, tuple[str, ...]]:
+        """Name the addresses of masters whose sockets may not be listed."""
+        blind = {reading.pid for reading, handles in read if handles.sockets is None}
+        return {
+            launch.unit: tuple(option_values(launch.arguments, "-b", "--bind")) or ("127.0.0.1:8000",)
+            for launch in self._launches.values()
+            if launch.pid in blind and not launch.title_only
+        }
+
+    def _working_directories(self) -> list[str]:
+        return sorted({launch.cwd for launch in self._launches.values() if launch.cwd})
+
+    def _look_back(self, time_s: float, read: Readings, cgroups: tuple[CgroupReading, ...]) -> Sight:
+        units = {reading.unit for reading, _ in read}
+        accounted = {reading.unit for reading in cgroups if reading.memory_bytes is not None}
+        launches = self._launches.values()
+        denied = {(self._unit(pid, read), p.uid) for (pid, _), p in self._probes.items() if p.fds_denied}
+        return Sight(
+            time_s=time_s,
+            masters=len(launches),
+            units_without_process=unseen_units(self._units, units),
+            denied_fds=tuple(sorted((unit, uid) for unit, uid in denied if uid is not None)),
+            denied_launch=tuple(sorted({one.unit for one in launches if one.denied})),
+            titled=tuple(sorted({one.unit for one in launches if one.title_only})),
+            netlink_refused=self._listeners.refused,
+            no_memory_account=tuple(sorted(unit for unit in units - accounted if unit)),
+            sees_other_users=self._finder.sees_init,
+        )
+
+    @staticmethod
+    def _unit(pid: int, read: Readings) -> str:
+        return next((reading.unit for reading, _ in read if reading.pid == pid), "")
+
+
+def _inodes(read: Readings) -> dict[int, str]:
+    """Map the socket inodes of masters to their units: among them are the listeners."""
+    found: dict[int, str] = {}
+    for reading, handles in read:
+        if reading.role == "master":
+            found.update(dict.fromkeys(handles.sockets or (), reading.unit))
+    return found
+
+
+def _with_connections(reading: ProcessReading, handles: Handles, accepted: frozenset[int]) -> ProcessReading:
+    if handles.sockets is None:
+        return reading
+    return replace(reading, connections=len(handles.sockets & accepted))

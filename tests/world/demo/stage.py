@@ -15,11 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
-from tests.world.journald import Journald
 
 from tests.world.apps import ACCESS_FORMAT, NGINX_FORMAT, Gunicorn, Nginx, Program, answers, free_port
 from tests.world.cgroups import Slice, memory_base
 from tests.world.demo.faults import MEMORY_LIMIT_BYTES, TIMEOUT_S, Ground
+from tests.world.journald import Journald
 
 ROOT = Path(__file__).resolve().parents[3]
 BIN = Path(sys.executable).parent
@@ -70,8 +70,8 @@ def journal() -> Iterator[Journal]:
     if own:
         yield own
         return
-    with Journald(kmsg=True, cgroups=False) as private:
-        yield Journal(Path(private.run), str(private.dir))
+    with Journald(kernel=True) as private:
+        yield Journal(private.run, str(private.directory))
 
 
 @contextlib.contextmanager

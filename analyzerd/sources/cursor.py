@@ -9,6 +9,7 @@ from dataclasses import dataclass
 class Cursor:
     """A place in the journal: the number of an entry in one numbering, and its time."""
 
+    text: str
     numbering: str
     number: int
     time_s: float
@@ -18,7 +19,7 @@ def parse_cursor(text: str) -> Cursor | None:
     """Read ``s=...;i=1f;...;t=660f65e2b4701;...``; None when it is not one."""
     parts = dict(part.split("=", 1) for part in text.split(";") if "=" in part)
     try:
-        return Cursor(parts["s"], int(parts["i"], 16), int(parts["t"], 16) / 1e6)
+        return Cursor(text, parts["s"], int(parts["i"], 16), int(parts["t"], 16) / 1e6)
     except (KeyError, ValueError):
         return None
 

@@ -17,8 +17,8 @@ from analyzerd.errors import SourceError
 from analyzerd.model import Batch, Checkpoint, Entries, Entry, Health, Stream
 from analyzerd.ports import Emit
 from analyzerd.sources import Stopped, journal_place, wall_clock_s
-from analyzerd.sources.cursor import lost_between, parse_cursor, reaches
-from analyzerd.sources.journal_reader import UNIT_FIELDS, OpenJournal, is_glob, opens
+from analyzerd.sources.cursor import Cursor, lost_between, parse_cursor, reaches
+from analyzerd.sources.journal_reader import STARTED, STARTING, UNIT_FIELDS, OpenJournal, is_glob, opens
 from analyzerd.units import format_duration, format_time
 
 BATCH_ENTRIES = 500
@@ -64,7 +64,7 @@ class JournalSource:
         self._emit: Emit
         self._cursor = ""
         self._since_s: float | None = None  # where to begin while there is no cursor; None: the oldest entry
-        self._units: frozenset[str] = frozenset()
+        self._units: frozenset[str] | None = None
         self._expanded_s = 0.0
         self._state: tuple[str, str] = ("", "")
         self._failures = 0
@@ -118,7 +118,6 @@ class JournalSource:
             self._emit(Batch((), self._checkpoints()))
         elif self._cursor:
             self._report_loss(journal)
-        self._expanded_s = self._expanded_s or self._time_of_cursor()
         self._aim(journal)
 
     def _read(self, journal: OpenJournal) -> None:
@@ -148,8 +147,16 @@ class JournalSource:
 
     # ---- where to go on ---------------------------------------------------------------------------
 
-    def _aim(self, journal: OpenJournal) -> None:
-        self._units = journal.expand(self._patterns)
+    def _aim(self, journal: OpenJournal) -> Cursor | None:
+        """Expand the globs, read what new units wrote so far, and stand behind the last entry read.
+
+        Returns the newest place of the journal, which that stand has not passed.
+        """
+        journal.unaim()
+        newest = journal.newest_cursor()
+        known, self._units = self._units, journal.expand(self._patterns)
+        if known is not None and self._cursor and self._units - known:
+            self._catch_up(journal, self._units - known)
         journal.aim(self._units, starts_of=self._globs)
         if self._cursor:
             journal.seek_after(self._cursor)
@@ -157,6 +164,9 @@ class JournalSource:
             journal.seek_time(self._since_s)
         else:
             journal.seek_head()
+        at = parse_cursor(newest)
+        self._expanded_s = at.time_s if at else self._expanded_s
+        return at
 
     def _report_loss(self, journal: OpenJournal) -> None:
         """Compare the cursor with what the journal still holds; name what is missing."""
@@ -185,20 +195,13 @@ class JournalSource:
 
     def _look_around(self, journal: OpenJournal) -> None:
         """Expand the globs again, and move the checkpoint though nothing was read."""
-        journal.unaim()
-        newest = journal.newest_cursor()
-        known = self._units
-        expanded = journal.expand(self._patterns)
-        if expanded - known and self._cursor:
-            self._catch_up(journal, expanded - known)
-        self._aim(journal)
+        newest = self._aim(journal)
         while not self._stop.is_set() and self._take(journal):
             pass
-        here, there = parse_cursor(self._cursor), parse_cursor(newest)
-        if there and not (here and reaches(there, here)):
-            self._cursor = newest
+        here = parse_cursor(self._cursor)
+        if newest and not (here and reaches(newest, here)):
+            self._cursor = newest.text
             self._emit(Batch((), self._checkpoints()))
-        self._expanded_s = there.time_s if there else self._expanded_s
 
     def _catch_up(self, journal: OpenJournal, units: frozenset[str]) -> None:
         """Read what new units wrote between the last expansion and the cursor."""
@@ -210,7 +213,8 @@ class JournalSource:
             at = parse_cursor(journal.cursor())
             if at is None or not reaches(at, here):
                 break
-            entries += found
+            # Their starts were read when they happened: that is how such a unit is discovered.
+            entries += [entry for entry in found if entry.fields.get("MESSAGE_ID") not in (STARTING, STARTED)]
         for start in range(0, len(entries), BATCH_ENTRIES):
             self._emit(Batch((Entries(self._stream, tuple(entries[start : start + BATCH_ENTRIES])),)))
 
@@ -218,7 +222,7 @@ class JournalSource:
         if not self._globs:
             return False
         named = {entry.fields[name] for entry in entries for name in UNIT_FIELDS if name in entry.fields}
-        return bool(named - self._units)
+        return bool(named - (self._units or frozenset()))
 
     # ---- what went wrong ----------------------------------------------------------------------------
 

@@ -270,3 +270,41 @@ def _group(pid: int) -> int:
         return os.getpgid(pid)
     except ProcessLookupError:
         return -1
+
+
+def _as_nobody(work: Callable[[], object]) -> str:
+    """Run ``work`` in a child without privileges; returns what it says of its result."""
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            os.setgroups([])
+            os.setgid(65534)
+            os.setuid(65534)
+            os.write(writer, repr(work()).encode())
+        finally:
+            os._exit(0)
+    os.close(writer)
+    with os.fdopen(reader) as answer:
+        text = answer.read()
+    os.waitpid(child, 0)
+    return text
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can start gunicorn as one user and read as another")
+def test_another_users_reader_sees_less_and_says_so(tmp_path: Path) -> None:
+    """Without ptrace access counters and the listener are read, handles are None, and the mend is named."""
+    with Server(tmp_path, 1) as server:
+        pid = server.process.pid
+
+        def look() -> object:
+            probe = MachineProbe()
+            sample = probe.sample()
+            worker = _family(sample, pid)[1][0]
+            queues = [one.queue_limit for one in sample.listeners if one.address == server.address]
+            denied = [h.mend for h in probe.health() if h.state == "blind" and "open files" in h.why]
+            hidden = (worker.fds, worker.connections, worker.heartbeat_age_s, worker.wchan, worker.pss_bytes)
+            return hidden, worker.role, worker.run_ns > 0, queues, ["CAP_SYS_PTRACE" in m for m in denied]
+
+        answer = _as_nobody(look)
+    assert answer == repr(((None,) * 5, "worker", True, [2048], [True]))

@@ -1,0 +1,141 @@
+"""Reads one part of an archive: Lines, Entries or Samples in the part's own order, then its damages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TypeAlias
+
+from analyzerd.model import Entries, Entry, Health, Lines, Sample, Stream
+from analyzerd.sources import syslog_text
+from analyzerd.sources.archive_kinds import Content
+from analyzerd.sources.chunks import whole_lines
+from analyzerd.sources.journal_text import read_export, read_json
+from analyzerd.sources.samples_text import read_samples
+
+Block: TypeAlias = Lines | Entries | Sample | Health
+MAX_NOTES = 5
+_TAIL_BYTES = 1 << 16
+_JOURNAL_WITNESSES = {
+    "kernel": (b'"_TRANSPORT":"kernel"', b'"_TRANSPORT": "kernel"', b"\n_TRANSPORT=kernel\n"),
+    "systemd": (b'"UNIT":"', b'"UNIT": "', b"\nUNIT=", b"\nUSER_UNIT="),
+    "gunicorn": (b"gunicorn",),
+}  # fmt: skip
+_WITNESS_OF_KIND = {
+    "dmesg": ("kernel",),
+    "samples": ("samples",),
+    "journal-files": ("gunicorn", "systemd", "kernel"),
+}
+
+
+def part_blocks(kind: str, stream: Stream, content: Content, written_s: float) -> Iterator[Block]:
+    """Yield the part in order; each damage follows as a gap in its kind of witness.
+
+    Raises SourceError when the file has become unreadable.
+    """
+    notes: list[str] = []
+    last_s = 0.0
+    for block in _read(kind, stream, content, written_s, notes):
+        last_s = _time_s(block, last_s)
+        yield block
+    shown, hidden = notes[:MAX_NOTES], len(notes) - MAX_NOTES
+    if hidden > 0:
+        shown.append(f"and {hidden} more such places")
+    source = (_WITNESS_OF_KIND.get(kind) or (kind,))[0]
+    source = "systemd" if source.startswith("journal-") else source
+    for note in shown:
+        yield Health(last_s, source, "gap", f"{stream.name.removeprefix('file:')}: {note}")
+
+
+def _time_s(block: Block, before_s: float) -> float:
+    if isinstance(block, Entries):
+        return max(before_s, block.entries[-1].time_s)
+    return max(before_s, block.time_s) if isinstance(block, Sample) else before_s
+
+
+def _read(kind: str, stream: Stream, content: Content, written_s: float, notes: list[str]) -> Iterator[Block]:
+    chunks = content.chunks(notes)
+    if kind == "journal-files":
+        yield from _journal_files(content, stream.name)
+    elif kind == "journal-export":
+        yield from _as_entries(stream, read_export(chunks, notes))
+    elif kind == "journal-json":
+        yield from _as_entries(stream, read_json(whole_lines(chunks, notes), notes))
+    elif kind == "samples":
+        yield from read_samples(whole_lines(chunks, notes), stream.unit, notes)
+    elif kind in {"journal-short", "dmesg"}:
+        yield from _as_entries(stream, _system_text(kind, stream, content, written_s, notes))
+    else:
+        for block in whole_lines(chunks, notes):
+            yield Lines(stream, block)
+
+
+def _as_entries(stream: Stream, batches: Iterator[tuple[Entry, ...]]) -> Iterator[Entries]:
+    return (Entries(stream, batch) for batch in batches)
+
+
+def _journal_files(content: Content, name: str) -> Iterator[Block]:
+    from analyzerd.sources.journal import read_all  # noqa: PLC0415 - libsystemd is not on every machine
+
+    yield from read_all(content.path, name=name)
+
+
+def _system_text(
+    kind: str, stream: Stream, content: Content, written_s: float, notes: list[str]
+) -> Iterator[tuple[Entry, ...]]:
+    head, boot_s = content.head(), 0.0
+    if kind == "dmesg" and syslog_text.prints_uptime_only(head):
+        boot_s = max(0.0, written_s - _last_uptime_s(content, head))
+        notes.append(
+            "dmesg prints no dates: its last line is taken as written when the file was; use dmesg -T"
+        )
+    yield from syslog_text.read_text(
+        whole_lines(content.chunks(notes), notes),
+        notes,
+        reference_s=syslog_text.reference_time_s(head, written_s),
+        boot_s=boot_s,
+        utc_offset_s=stream.utc_offset_s,
+    )
+
+
+def _last_uptime_s(content: Content, head: bytes) -> float:
+    """Read the end of a file; of standard input only the beginning can be seen."""
+    tail = head
+    if content.path is not None:
+        for chunk in content.chunks([]):
+            tail = (tail + chunk)[-_TAIL_BYTES:]
+    return syslog_text.last_uptime_s(tail)
+
+
+def part_witnesses(kind: str, content: Content) -> frozenset[str]:
+    """Name the kinds of witness (Health.source) that a part can speak for."""
+    if kind in _WITNESS_OF_KIND:
+        return frozenset(_WITNESS_OF_KIND[kind])
+    if kind in {"journal-json", "journal-export"}:
+        return _seen_in_journal(content)
+    if kind == "journal-short":
+        return frozenset(_seen_in_text(content.head()))
+    return frozenset({"gunicorn"} if kind == "app" else {kind})
+
+
+def _seen_in_journal(content: Content) -> frozenset[str]:
+    """Search the whole output (of standard input the beginning): one unit's journal has no kernel lines."""
+    found: set[str] = set()
+    chunks = content.chunks([]) if content.path is not None else iter((content.head(),))
+    before = b"\n"
+    for chunk in chunks:
+        text, before = before + chunk, chunk[-64:]
+        found |= {name for name, marks in _JOURNAL_WITNESSES.items() if any(mark in text for mark in marks)}
+        if len(found) == len(_JOURNAL_WITNESSES):
+            break
+    return frozenset(found)
+
+
+_TEXT_MARKS: dict[str, Callable[[bytes], bool]] = {
+    "kernel": lambda head: b" kernel: " in head,
+    "systemd": lambda head: b" systemd[1]: " in head or b" init.scope[1]: " in head,
+    "gunicorn": lambda head: b"gunicorn" in head,
+}
+
+
+def _seen_in_text(head: bytes) -> set[str]:
+    return {name for name, seen in _TEXT_MARKS.items() if seen(head)}

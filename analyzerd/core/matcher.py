@@ -84,7 +84,7 @@ class _Prepared:
     def __init__(self, rule: SignalRule) -> None:
         self.rule = rule
         self.literals = rule.literals or ((rule.contains,) if rule.contains else ())
-        self._literals = () if rule.regex else self.literals
+        self._literals = () if rule.regex or rule.raw else self.literals
         self._pattern = re.compile(rule.regex, re.ASCII) if rule.regex else None
 
     def match(self, event: Event) -> Fields | None:

@@ -49,6 +49,7 @@ def read_signal(table: Table) -> SignalRule:
     match = Table(table.need("match"), words.MATCH_KEYS, "match")
     regex = match.text("regex", "")
     contains = match.words("contains")
+    raw = match.text("raw", "")
     rule = SignalRule(
         id=table.text("rule"),
         title=table.text("title"),
@@ -65,7 +66,8 @@ def read_signal(table: Table) -> SignalRule:
         opens=table.choice("opens", schema.SUBJECTS, ""),
         tests=_tests(table),
         origin=table.node.place.path,
-        literals=_literals(match, regex, contains),
+        literals=(raw,) if raw else _literals(match, regex, contains),
+        raw=raw,
         on=match.words("on", words.MATCHED_FIELDS) or ("text",),
     )
     return _with_benign(table, rule)
@@ -147,6 +149,7 @@ def _test(node: Node) -> RuleTest:
         source_line=node.place.line,
         source=test.text("source", ""),
         entry=_values(test.entries("entry")),
+        log_format=test.text("log_format", ""),
     )
 
 

@@ -33,7 +33,8 @@ class Comparison:
 class RuleTest:
     """One inline test. Signal rules: ``line`` (or ``entry`` fields) and the expected captures or no match.
 
-    ``source`` is the kind of stream the line comes from; ``line`` may hold several lines (a traceback).
+    ``source`` is the kind of stream the line comes from; ``line`` may hold several lines (a traceback);
+    ``log_format`` is the access-log format it was written with, '' for the default one.
     Cause rules: ``stream`` (see formats/stream.py) and expected cause and verdict.
     """
 
@@ -44,6 +45,7 @@ class RuleTest:
     source_line: int = 0
     source: str = ""
     entry: Mapping[str, Value] = field(default_factory=dict)
+    log_format: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +55,8 @@ class SignalRule:
     ``event``: match events whose field ``event`` has this value (assembled blocks, manager messages,
     requests). ``contains`` and ``regex``: literal prefilter and pattern on ``Event.text``, or on the fields
     named in ``on``. ``literals``: the raw line holds one of them whenever the rule matches (``contains`` or
-    taken from the regex); a rule without any is tried on every event of its sources.
+    taken from the regex); a rule without any is tried on every event of its sources. ``raw``: such a
+    literal that need not be part of the text (it stands in the prefix that the format splits off).
     ``where``: conditions on event fields. ``fields``: captured group -> type.
     ``opens``: the subject this signal raises a question about, '' for context only.
     ``benign``: id of the benign finding it counts towards when nothing else claims it, with
@@ -79,6 +82,7 @@ class SignalRule:
     origin: str = ""
     literals: tuple[str, ...] = ()
     on: tuple[str, ...] = ("text",)
+    raw: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ STREAM_SOURCES = {
     "nginx.access": ("nginx.access",),
     "kernel": ("kernel",),
     "systemd": ("systemd",),
+    "journal": ("gunicorn", "app", "nginx.error"),
 }
 """Which sources the events of a stream of each kind can have: the app writes into gunicorn's stream."""
 
@@ -20,8 +21,8 @@ SIGNAL_KEYS = (
     "rule", "kind", "status", "severity", "title", "description", "references", "source", "match", "fields",
     "opens", "benign", "tests",
 )  # fmt: skip
-MATCH_KEYS = ("contains", "regex", "event", "where", "on")
-MATCHED_FIELDS = ("text", "exception_text", "message")
+MATCH_KEYS = ("contains", "raw", "regex", "event", "where", "on")
+MATCHED_FIELDS = ("text", "message", "exception_text", "exception_detail", "root_exception")
 """What ``match: {on: ...}`` may name: the event's text or one of its text fields."""
 
 CAUSE_KEYS = (
@@ -37,7 +38,7 @@ SUBJECT_KEYS = ("signal", "absent", "fact", "setting")
 BECAUSE_KEYS = ("id", "when", "says")
 ADVICE_KEYS = ("setting", "solver", "when", "says", "verify")
 APPLIES_KEYS = ("gunicorn", "worker_class")
-SIGNAL_TEST_KEYS = ("name", "source", "line", "lines", "entry", "expect")
+SIGNAL_TEST_KEYS = ("name", "source", "line", "lines", "entry", "log_format", "expect")
 CAUSE_TEST_KEYS = ("name", "stream", "expect")
 CAUSE_EXPECT_KEYS = ("cause", "verdict", "because", "incidents")
 

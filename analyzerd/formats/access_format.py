@@ -101,7 +101,11 @@ def _parts(text: str, gunicorn: bool) -> tuple[tuple[Part, ...], bytes]:
             name = ""
         seen.add(name)
         parts.append(Part(before.encode(), name, piece or _until(before, after)))
-    return tuple(parts), text[end:].encode()
+    last = text[end:].encode()
+    if parts and not last:
+        # Nothing stops a reluctant pattern at the end of the line: it has to be greedy there.
+        parts[-1] = Part(parts[-1].before, parts[-1].name, parts[-1].pattern.removesuffix(b"?"))
+    return tuple(parts), last
 
 
 def _until(before: str, after: str) -> bytes:

@@ -157,6 +157,8 @@ class Assembler:
             return done
         if kill and "kernel" not in self.state.open:
             return [*done, *self._later_kill(text, fresh)]
+        if kernel.names_group(text) and "kernel" not in self.state.open:
+            return done
         block = self.state.open.setdefault("kernel", fresh)
         block.take(text.encode(), "oom", fresh.last_s)
         if kill:
@@ -183,7 +185,7 @@ class Assembler:
         fields = kernel.oom_fields([line for line in lines if not (group and line.startswith("oom-kill:"))])
         if group:
             first = kernel.oom_fields(lines[:-1])
-            fields.update({name: first[name] for name in _GROUP_FIELDS if name in first})
+            fields.update({name: first[name] for name in _GROUP_FIELDS if name in first}, group=True)
         pid = fields.get("pid")
         if isinstance(pid, int):
             self.state.oom_pids = [*self.state.oom_pids, pid][-256:] if group else [pid]
@@ -210,7 +212,7 @@ def _kernel_text(line: bytes) -> str:
 
 def _near(last: Block, fresh: Block) -> bool:
     if not last.last_s or not fresh.time_s:
-        return any(b"memory.oom.group set" in line for line in last.lines) or not fresh.time_s
+        return not fresh.time_s
     return 0 <= fresh.time_s - last.last_s <= OOM_GROUP_S
 
 

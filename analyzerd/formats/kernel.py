@@ -45,7 +45,7 @@ _USAGE = re.compile(r"memory: usage (?P<usage>\d{1,18})kB, limit (?P<limit>\d{1,
 _STATS = re.compile(r"Memory cgroup stats for (?P<path>/[^:\s]{0,4096}):")
 _OLD = re.compile(r"Task in (?P<task>/\S{0,4096}) killed as a result of limit of (?P<oom>/\S{0,4096})")
 _HEAD = re.compile(r"\[ *pid *\] ")
-_ROW = re.compile(r"\[ *(?P<pid>\d{1,10})\] (?P<numbers>[ \d-]{1,200}?) (?P<name>\S.{0,63})\Z")
+_ROW = re.compile(r"\[ *(?P<pid>\d{1,10})\] (?P<columns>[ \d-]{1,200} .{1,64})\Z")
 _PART = re.compile(
     r".{1,64} invoked oom-killer: |memory: usage |Memory cgroup stats for |Tasks? (?:state|in) "
     r"|oom-kill:|\[ *(?:pid|\d+) *\] "
@@ -99,6 +99,11 @@ def is_oom_part(text: str) -> bool:
 def starts_oom(text: str) -> bool:
     """Whether a line can only be the first of a report."""
     return " invoked oom-killer: " in text[:200]
+
+
+def names_group(text: str) -> bool:
+    """Whether a line announces that a whole group dies with its first victim."""
+    return text.startswith("Tasks in ") and "memory.oom.group" in text[:8192]
 
 
 def is_kill(text: str) -> bool:
@@ -167,10 +172,10 @@ def _read_kill(line: str, fields: dict[str, Value]) -> None:
 
 
 def _row(header: list[str], match: re.Match[str]) -> dict[str, Value]:
-    numbers = dict(zip(header, match["numbers"].split(), strict=False))
-    rss = numbers.get("rss", "0")
+    columns = dict(zip(header, match["columns"].split(None, len(header) - 1), strict=False))
+    rss = columns.get("rss", "0")
     rss_bytes = int(rss) * PAGE_BYTES if rss.isdigit() and len(rss) < 16 else 0
-    return {"pid": int(match["pid"]), "name": match["name"].strip(), "rss_bytes": rss_bytes}
+    return {"pid": int(match["pid"]), "name": columns.get("name", "").strip(), "rss_bytes": rss_bytes}
 
 
 def _table_fields(rows: list[dict[str, Value]], pid: Value, comm: Value) -> dict[str, Value]:

@@ -101,10 +101,11 @@ def is_manager(entry: Entry) -> bool:
     """Whether an entry comes from systemd's own programs, as far as trusted fields can say."""
     if entry.pid == 1:
         return True
-    own = entry.unit in ("", "init.scope") or entry.unit.startswith("systemd-")
-    known = entry.fields.get("MESSAGE_ID", "") in BY_ID
-    spawning = entry.transport == "journal" and known
-    return spawning or (own and (known or entry.identifier.startswith("systemd")))
+    event = BY_ID.get(entry.fields.get("MESSAGE_ID", ""), "")
+    if entry.unit in ("", "init.scope") or entry.unit.startswith("systemd-"):
+        return bool(event) or entry.identifier.startswith("systemd")
+    # Any service may send any MESSAGE_ID; only the child that systemd forked has to speak from inside a unit.
+    return event == "spawn-failed" and entry.transport == "journal"
 
 
 def parse_entry(entry: Entry, stream: Stream) -> Event | None:
@@ -166,4 +167,4 @@ def _unit(entry: Entry, named: str) -> str:
 
 
 def _trusted(entry: Entry) -> bool:
-    return entry.pid == 1 or entry.unit.startswith(("systemd-", "init.scope")) or entry.transport == "journal"
+    return entry.pid == 1 or entry.unit.startswith(("systemd-", "init.scope"))

@@ -1,0 +1,247 @@
+"""Reads gunicorn's settings from a command line and from the text of gunicorn.conf.py. Executes nothing."""
+
+from __future__ import annotations
+
+import ast
+import operator
+import re
+import shlex
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+from analyzerd.model import Setting, Value
+
+_INTEGERS = (
+    "workers",
+    "threads",
+    "timeout",
+    "graceful_timeout",
+    "backlog",
+    "max_requests",
+    "max_requests_jitter",
+    "keepalive",
+    "worker_connections",
+)
+_TEXTS = (
+    "worker_class",
+    "errorlog",
+    "accesslog",
+    "access_log_format",
+    "worker_tmp_dir",
+    "loglevel",
+    "config",
+)
+_NAMES = (*_INTEGERS, *_TEXTS, "bind", "preload_app")
+_DEFAULTS: Mapping[str, Value] = {
+    "workers": 1,
+    "threads": 1,
+    "worker_class": "sync",
+    "timeout": 30,
+    "graceful_timeout": 30,
+    "backlog": 2048,
+    "max_requests": 0,
+    "max_requests_jitter": 0,
+    "keepalive": 2,
+    "worker_connections": 1000,
+    "bind": "127.0.0.1:8000",
+    "errorlog": "-",
+    "preload_app": False,
+}
+_LONG = {
+    "--keep-alive": "keepalive",
+    "--error-logfile": "errorlog",
+    "--log-file": "errorlog",
+    "--access-logfile": "accesslog",
+    "--access-logformat": "access_log_format",
+    "--log-level": "loglevel",
+    "--preload": "preload_app",
+    **{"--" + name.replace("_", "-"): name for name in _NAMES if name not in ("keepalive", "preload_app")},
+}
+_SHORT = {"-w": "workers", "-b": "bind", "-k": "worker_class", "-t": "timeout", "-c": "config"}
+_BARE_FORMAT = re.compile(r"--access-logformat[= ](%.{0,4096}?)(?= --?[a-zA-Z]|\s*\Z)")
+_FLAGS = ("--daemon", "-D", "--reload", "--capture-output", "--enable-stdio-inheritance", "--spew", "-R")
+_NO_VALUE = (
+    *_FLAGS,
+    "--check-config",
+    "--print-config",
+    "--no-sendfile",
+    "--reuse-port",
+    "--no-control-socket",
+)
+_OPERATORS: Mapping[type[ast.operator], Callable[[float, float], float]] = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.FloorDiv: operator.floordiv,
+    ast.Div: operator.truediv,
+}
+
+
+class _UnresolvedError(Exception):
+    """The value depends on what only running the file could tell."""
+
+
+def from_command_line(
+    argv: Sequence[str] | str, *, env_args: str = "", time_s: float = 0.0, unit: str = ""
+) -> tuple[Setting, ...]:
+    """Read the settings named on a command line (list, or one string) and in ``GUNICORN_CMD_ARGS``.
+
+    Only what is named: ``with_defaults`` adds the rest. A quote that never ends makes words of what there is.
+    """
+    words = list(argv) if not isinstance(argv, str) else _words(argv)
+    found: dict[str, tuple[Value, str]] = {}
+    for name, value in _options(_words(env_args)).items():
+        found[name] = (value, "GUNICORN_CMD_ARGS")
+    for name, value in _options(_after_program(words)).items():
+        found[name] = (value, "gunicorn.cmdline")
+    return _settings(found, time_s, unit)
+
+
+def from_config(text: str, path: str, *, time_s: float = 0.0, unit: str = "") -> tuple[Setting, ...]:
+    """Read ``gunicorn.conf.py``: literals and simple arithmetic, all else is left out."""
+    found: dict[str, tuple[Value, str]] = {}
+    names: dict[str, Value | list[Value]] = {}
+    for node in _assignments(text):
+        targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+        for target in targets:
+            if not isinstance(target, ast.Name):
+                continue
+            names.pop(target.id, None)
+            found.pop(target.id, None)
+            try:
+                value = names[target.id] = _evaluate(node.value, names) if node.value else None
+            except _UnresolvedError:
+                continue
+            typed = _typed(target.id, value)
+            if target.id in _NAMES and typed is not None:
+                found[target.id] = (typed, f"{path}:{node.lineno}")
+    return _settings(found, time_s, unit)
+
+
+def effective(*layers: tuple[Setting, ...], time_s: float = 0.0, unit: str = "") -> tuple[Setting, ...]:
+    """Merge layers, later ones win, over gunicorn's defaults; several threads turn sync into gthread."""
+    found: dict[str, tuple[Value, str]] = {
+        name: (value, "gunicorn default") for name, value in _DEFAULTS.items()
+    }
+    for layer in layers:
+        found.update({setting.name.partition(".")[2]: (setting.value, setting.origin) for setting in layer})
+    return _settings(found, time_s, unit)
+
+
+def _settings(found: dict[str, tuple[Value, str]], time_s: float, unit: str) -> tuple[Setting, ...]:
+    threads, origin = found.get("threads", (1, ""))
+    sync = found.get("worker_class", ("sync", ""))[0] in ("sync", "gunicorn.workers.sync.SyncWorker")
+    if sync and isinstance(threads, int) and threads > 1:
+        found["worker_class"] = ("gthread", origin)
+    return tuple(Setting(time_s, unit, f"gunicorn.{name}", *found[name]) for name in sorted(found))
+
+
+def _words(text: str) -> list[str]:
+    """Split a string; an access-log format that lost its quotes (as in ``ps``) ends at the next option."""
+    match = _BARE_FORMAT.search(text)
+    if match:
+        return [*_words(text[: match.start()]), "--access-logformat", match[1], *_words(text[match.end() :])]
+    try:
+        return shlex.split(text)
+    except ValueError:
+        return text.split()
+
+
+def _after_program(words: list[str]) -> list[str]:
+    for index, word in enumerate(words[:8]):
+        if word.rpartition("/")[2].startswith("gunicorn"):
+            return words[index + 1 :]
+    return words
+
+
+def _options(words: list[str]) -> dict[str, Value]:
+    found: dict[str, Value] = {}
+    binds: list[str] = []
+    rest = iter(words)
+    for word in rest:
+        name, value = _option(word, rest)
+        if name == "bind" and value:
+            binds.append(value)
+        elif name == "preload_app":
+            found[name] = True
+        elif name == "app":
+            found.setdefault("app", value)
+        elif name and (typed := _typed(name, value)) is not None:
+            found[name] = typed
+    if binds:
+        found["bind"] = ",".join(binds)
+    return found
+
+
+def _option(word: str, rest: Iterator[str]) -> tuple[str, str]:
+    """Name the setting of one word and its value, taking the next word where the value stands apart."""
+    if not word.startswith("-"):
+        return "app", word
+    flag, equals, value = word.partition("=")
+    if flag in _NO_VALUE:
+        return "", ""
+    if flag == "--preload":
+        return "preload_app", ""
+    if word.startswith("--"):
+        return _long(flag), (value if equals else next(rest, ""))
+    short, value = word[:2], word[2:].removeprefix("=")
+    return _SHORT.get(short, ""), (value or next(rest, ""))
+
+
+def _long(flag: str) -> str:
+    """Find a long option; argparse accepts any unambiguous beginning of it."""
+    if flag in _LONG:
+        return _LONG[flag]
+    names = {name for option, name in _LONG.items() if len(flag) > 4 and option.startswith(flag)}
+    return names.pop() if len(names) == 1 else ""
+
+
+def _typed(name: str, value: object) -> Value:
+    """Give a value the type its setting has; None when it cannot have it."""
+    if name in _INTEGERS:
+        if isinstance(value, str) and value.strip().lstrip("-").isdecimal() and len(value) < 16:
+            return int(value)
+        return int(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None
+    if name == "preload_app":
+        return value if isinstance(value, bool) else None
+    if name == "bind" and isinstance(value, list):
+        return ",".join(str(item) for item in value) if value else None
+    return value if isinstance(value, str) and value else None
+
+
+def _assignments(text: str) -> list[ast.Assign | ast.AnnAssign]:
+    try:
+        body = ast.parse(text[:262144]).body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return []
+    return [node for node in body if isinstance(node, (ast.Assign, ast.AnnAssign))]
+
+
+def _evaluate(node: ast.expr, names: Mapping[str, Value | list[Value]]) -> Value | list[Value]:
+    if isinstance(node, ast.Constant) and isinstance(node.value, (str, int, float, bool, type(None))):
+        return node.value
+    if isinstance(node, ast.Name) and node.id in names:
+        return names[node.id]
+    if isinstance(node, (ast.List, ast.Tuple)):
+        return [item for part in node.elts if not isinstance(item := _evaluate(part, names), list)]
+    if isinstance(node, ast.BinOp):
+        return _arithmetic(node, names)
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+        value = _evaluate(node.operand, names)
+        if isinstance(value, (int, float)):
+            return -value
+    raise _UnresolvedError
+
+
+def _arithmetic(node: ast.BinOp, names: Mapping[str, Value | list[Value]]) -> Value:
+    left, right = _evaluate(node.left, names), _evaluate(node.right, names)
+    if isinstance(node.op, ast.Add) and isinstance(left, str) and isinstance(right, str):
+        return left + right
+    if not isinstance(left, (int, float)) or not isinstance(right, (int, float)):
+        raise _UnresolvedError
+    operation = _OPERATORS.get(type(node.op))
+    if operation is None or max(abs(left), abs(right)) > 1e12:
+        raise _UnresolvedError
+    try:
+        return operation(left, right)
+    except ZeroDivisionError:
+        raise _UnresolvedError from None

@@ -1,0 +1,1 @@
+"""What must survive a kill -9, in one SQLite file: incidents, checkpoints, engine state, outbox."""

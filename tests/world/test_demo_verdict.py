@@ -57,6 +57,7 @@ def test_only_a_skipped_fault_may_miss() -> None:
 def test_thread_replies_do_not_count_as_messages() -> None:
     """One message and its thread stand for one incident."""
     incident = {"id": ID.format(0), "cause": "app-waits", "app": "demo", "verdict": "likely"}
-    top = {"ts": "1.0", "text": f"worker waits {incident['id']}"}
-    reply = {"ts": "2.0", "thread_ts": "1.0", "text": f"more on {incident['id']}"}
+    about = {"event_type": "incident", "event_payload": {"incident": incident["id"]}}
+    top = {"ts": "1.0", "text": "worker waits", "metadata": about}
+    reply = {**top, "ts": "2.0", "thread_ts": "1.0"}
     assert came([incident], [top, reply]) == [Came(incident["id"], "app-waits", "demo", "likely", 1)]

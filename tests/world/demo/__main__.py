@@ -36,7 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
     began = time.monotonic()
     faults = [fault for fault in FAULTS if not options.only or fault.name in options.only]
-    rows = _play(faults, options.gunicorn, options.slack_fails)
+    rows = _play(faults, options)
     _title("Expected and came")
     print(verdict.table(rows))
     dirty = _report_leftovers()
@@ -54,30 +54,37 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def _play(faults: Sequence[Fault], gunicorn: str, seed: int | None) -> list[verdict.Row]:
+def _play(faults: Sequence[Fault], options: argparse.Namespace) -> list[verdict.Row]:
     """Build the world, do every fault, return the closing table."""
     _title(
-        f"Setting the stage: Flask on gunicorn {gunicorn}, nginx, journald, analyzerd, a stand-in for Slack"
+        f"The stage: Flask on gunicorn {options.gunicorn}, nginx, journald, analyzerd, a stand-in for Slack"
     )
-    skipped: dict[str, str] = {}
-    with stage(gunicorn, seed) as world:
+    with stage(options.gunicorn, options.slack_fails) as world:
         try:
-            world.daemon.wait_until(lambda: _reading(world), "read the journal", 20)
+            world.daemon.wait_until(lambda: _reading(world), "tell its status")
+            skipped = {fault.name: NO_OOM for fault in faults if not _possible(world, fault)}
             for fault in faults:
-                if fault.needs_memory_cgroup and not world.ground.memory_limited:
-                    skipped[fault.name] = NO_OOM
-                    print(f"\nSkipped: {fault.says} ({NO_OOM}).")
-                else:
-                    _break(world, fault)
+                _break(world, fault, skipped.get(fault.name, ""))
             _title("analyzerctl report")
             print(world.ctl("report"))
             found = verdict.came(world.incidents(), messages(world.slack_state))
+            rows = verdict.judge(faults, skipped, found) + verdict.accepted(refused(world.slack_state))
         except (RuntimeError, TimeoutError, subprocess.CalledProcessError) as error:
-            print(f"\nerror: {error}\n{getattr(error, 'stderr', '') or ''}\n{world.daemon.tail()}")
-            raise SystemExit(1) from error
-        status = world.daemon.stop()
-        print(f"The daemon ended with status {status} on SIGTERM.")
-    return verdict.judge(faults, skipped, found)
+            rows = [verdict.Row("the demo itself", "to run", f"{type(error).__name__}: {error}", right=False)]
+            print(f"\nerror: {error}\n{getattr(error, 'stderr', '') or ''}")
+        return [*rows, _ending(world)]
+
+
+def _possible(world: Stage, fault: Fault) -> bool:
+    return world.ground.memory_limited or not fault.needs_memory_cgroup
+
+
+def _ending(world: Stage) -> verdict.Row:
+    """Stop the daemon by SIGTERM and judge how it went; show its own words when it went badly."""
+    status = world.daemon.stop()
+    if status:
+        print(f"\nThe daemon's last words:\n{world.daemon.tail()}")
+    return verdict.Row("stop the daemon by SIGTERM", "status 0", f"status {status}", status == 0)
 
 
 def _reading(world: Stage) -> bool:
@@ -88,9 +95,12 @@ def _reading(world: Stage) -> bool:
         return False
 
 
-def _break(world: Stage, fault: Fault) -> None:
+def _break(world: Stage, fault: Fault, skipped: str) -> None:
     """Make the fault, then wait for its message (or, where none may come, for silence)."""
     _title(f"Breaking: {fault.says}")
+    if skipped:
+        print(f"Skipped: {skipped}.")
+        return
     before = len(_open(world, fault))
     print(fault.act(world.ground), flush=True)
     deadline = time.monotonic() + (PATIENCE_S if fault.cause else QUIET_S)
@@ -98,7 +108,7 @@ def _break(world: Stage, fault: Fault) -> None:
         if fault.cause and len(_open(world, fault)) > before:
             return
         time.sleep(0.25)
-    print("Silence." if not fault.cause else f"Nothing came within {PATIENCE_S:.0f} s.")
+    print(f"Nothing came within {PATIENCE_S:.0f} s." if fault.cause else "Silence.")
 
 
 def _open(world: Stage, fault: Fault) -> list[verdict.Came]:
@@ -111,7 +121,12 @@ def messages(state: Path) -> list[dict[str, object]]:
     """List the messages that stand in Slack now, thread replies among them."""
     if not state.exists():
         return []
-    return list(json.loads(state.read_text())["messages"])
+    return [one for one in json.loads(state.read_text())["messages"].values() if not one.get("deleted")]
+
+
+def refused(state: Path) -> list[str]:
+    """List what Slack would not have taken."""
+    return list(json.loads(state.read_text())["violations"]) if state.exists() else []
 
 
 def _title(text: str) -> None:

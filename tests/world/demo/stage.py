@@ -24,7 +24,7 @@ from tests.world.journald import Journald
 ROOT = Path(__file__).resolve().parents[3]
 BIN = Path(sys.executable).parent
 APP, PRIVATE, NGINX = "gunicorn-demo.service", "gunicorn-private.service", "nginx-demo.service"
-TOKEN, CHANNEL = "xoxb-demo-token", "C0DEMO00001"
+TOKEN, CHANNEL = "xoxb-demo", "C0DEMO00001"
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ def stage(gunicorn: str, faults_seed: int | None = None) -> Iterator[Stage]:
         home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="analyzerd-demo-")))
         home.chmod(0o755)  # nginx's workers reach the sockets below it
         log = stack.enter_context(journal())
-        ground, nginx = _site(stack, home, log, gunicorn)
+        ground, nginx = site(stack, home, log, gunicorn)
         slack_port, state = free_port(), home / "slack.json"
         slack = stack.enter_context(_slack(home, slack_port, state, faults_seed))
         slack.wait_until(lambda: answers(f"127.0.0.1:{slack_port}"), "listen")
@@ -91,7 +91,7 @@ def stage(gunicorn: str, faults_seed: int | None = None) -> Iterator[Stage]:
         yield Stage(home, ground, daemon, slack, state, config)
 
 
-def _site(stack: contextlib.ExitStack, home: Path, log: Journal, version: str) -> tuple[Ground, Nginx]:
+def site(stack: contextlib.ExitStack, home: Path, log: Journal, version: str) -> tuple[Ground, Nginx]:
     """Start the app, a second app whose socket only root may open, and nginx before both."""
     own = stack.enter_context(Slice())
     limited = memory_base() is not None
@@ -146,7 +146,7 @@ def _sites(app: str, private: str, port: int, private_port: int) -> str:
 
 def _slack(home: Path, port: int, state: Path, faults_seed: int | None) -> Program:
     argv = [sys.executable, str(ROOT / "tests" / "slack_standin.py"), "--port", str(port)]
-    argv += ["--print", "--state", str(state)]
+    argv += ["--print", "--token", TOKEN, "--state", str(state)]
     argv += ["--faults", str(faults_seed)] if faults_seed is not None else []
     return Program(argv, home / "slack", identifier="slack", inherit=True)
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from tests.slack_standin import incident_of
 from tests.world.demo.faults import Fault
-
-ID = re.compile(r"INC-[A-Z0-9]{10}")
 
 
 @dataclass(frozen=True)
@@ -36,22 +34,17 @@ class Row:
 
 def came(incidents: Sequence[Mapping[str, object]], messages: Sequence[Mapping[str, object]]) -> list[Came]:
     """Join the incidents of the store with the messages (not thread replies) that stand in Slack."""
-    named = [set(ID.findall(json.dumps(message))) for message in messages if not is_reply(message)]
+    named = Counter(incident_of(message) for message in messages if "thread_ts" not in message)
     return [
         Came(
             str(incident["id"]),
             str(incident["cause"]),
             str(incident["app"]),
             str(incident["verdict"]),
-            sum(str(incident["id"]) in ids for ids in named),
+            named[str(incident["id"])],
         )
         for incident in incidents
     ]
-
-
-def is_reply(message: Mapping[str, object]) -> bool:
-    """Say whether a message stands inside another one's thread."""
-    return bool(message.get("thread_ts")) and message.get("thread_ts") != message.get("ts")
 
 
 def judge(faults: Sequence[Fault], skipped: Mapping[str, str], found: Sequence[Came]) -> list[Row]:
@@ -61,6 +54,12 @@ def judge(faults: Sequence[Fault], skipped: Mapping[str, str], found: Sequence[C
     quiet = [fault for fault in faults if not fault.cause]
     rows += [Row(fault.says, "nothing", _list(left) or "nothing", not left) for fault in quiet]
     return rows + ([] if quiet or not left else [Row("(nothing else)", "nothing", _list(left), right=False)])
+
+
+def accepted(refused: Sequence[str]) -> list[Row]:
+    """Judge whether Slack took every message as it was sent."""
+    told = "; ".join(refused) or "taken"
+    return [Row("messages as Slack documents them", "taken", told, not refused)]
 
 
 def _row(fault: Fault, skipped: str, left: list[Came]) -> Row:

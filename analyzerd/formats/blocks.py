@@ -46,11 +46,13 @@ class Block:
     dropped: int = 0
 
     def take(self, line: bytes, phase: str, time_s: float | None) -> None:
-        """Keep one more line within the caps."""
+        """Keep one more line within the caps; blank ones only move the phase."""
+        self.phase, self.last_s = phase, time_s
+        if not line.strip():
+            return
         line = line[:MAX_LINE_BYTES]
         self.lines.append(line)
         self.size_bytes += len(line)
-        self.phase, self.last_s = phase, time_s
         while len(self.lines) > MAX_LINES or self.size_bytes > MAX_BYTES:
             middle = min(_HEAD_LINES, len(self.lines) // 2)
             self.size_bytes -= len(self.lines.pop(middle))

@@ -22,7 +22,8 @@ _SHORT = re.compile(
     rb"[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d(?:\.\d{1,6})? \S{1,255} [^\s:\[]{1,255}(?:\[\d{1,10}\])?: "
 )
 _SHORT_ISO = re.compile(
-    rb"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d{1,6})?[+-]\d\d:?\d\d \S{1,255} [^\s:\[]{1,255}(?:\[\d{1,10}\])?: "
+    rb"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d{1,6})?[+-]\d\d:?\d\d "
+    rb"\S{1,255} [^\s:\[]{1,255}(?:\[\d{1,10}\])?: "
 )
 _NAMES = (
     ("nginx.error", re.compile(r"nginx.*error|^error\.log")),

@@ -109,7 +109,7 @@ def from_config(text: str, path: str, *, time_s: float = 0.0, unit: str = "") ->
             found.pop(target.id, None)
             try:
                 value = names[target.id] = _evaluate(node.value, names) if node.value else None
-            except _UnresolvedError:
+            except (_UnresolvedError, RecursionError):
                 continue
             typed = _typed(target.id, value)
             if target.id in _NAMES and typed is not None:
@@ -200,7 +200,9 @@ def _typed(name: str, value: object) -> Value:
     if name in _INTEGERS:
         if isinstance(value, str) and value.strip().lstrip("-").isdecimal() and len(value) < 16:
             return int(value)
-        return int(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            return None
+        return int(value) if abs(value) < 1e15 else None
     if name == "preload_app":
         return value if isinstance(value, bool) else None
     if name == "bind" and isinstance(value, list):

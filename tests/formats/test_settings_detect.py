@@ -54,7 +54,12 @@ def test_a_config_file_is_read_not_run() -> None:
         "workers": 5, "bind": "127.0.0.1:1,unix:/x", "max_requests": 100, "accesslog": "/var/a.log",
     }  # fmt: skip
     assert next(s.origin for s in settings if s.name == "gunicorn.workers") == "/srv/gunicorn.conf.py:3"
-    assert from_config("workers = (", "x") == ()
+    assert [from_config(text, "x") for text in ("workers = (", "timeout = 1e400", "bind = [[1]]")] == [()] * 3
+
+
+def test_an_endless_sum_in_a_config_file_is_survived() -> None:
+    """Deep nesting neither raises nor hangs: the value is read or left out."""
+    assert values(from_config("workers = " + "1+" * 5000 + "1", "x")) in ({}, {"workers": 5001})
 
 
 def test_effective_settings_turn_sync_with_threads_into_gthread() -> None:

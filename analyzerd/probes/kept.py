@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 _SIZE = 1 << 18
+_SURELY_WHOLE = 2048
 
 
 class KeptFile:
@@ -19,13 +20,22 @@ class KeptFile:
         """Return the present content. Raises OSError, ProcessLookupError when the process has ended."""
         if self._fd < 0:
             self._fd = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
-        return os.pread(self._fd, _SIZE, 0)
+        return _read_all(self._fd, _SIZE)
 
     def close(self) -> None:
         """Let go of the handle; the next read opens the path again."""
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
+
+
+def _read_all(fd: int, limit: int) -> bytes:
+    """Read from the start; the kernel hands long lists out a page at a time, short files whole."""
+    data = part = os.pread(fd, limit, 0)
+    while len(part) >= _SURELY_WHOLE and len(data) < limit:
+        part = os.pread(fd, limit - len(data), len(data))
+        data += part
+    return data
 
 
 def read_file(path: str, limit: int = _SIZE) -> bytes | None:
@@ -35,7 +45,7 @@ def read_file(path: str, limit: int = _SIZE) -> bytes | None:
     except OSError:
         return None
     try:
-        return os.read(fd, limit)
+        return _read_all(fd, limit)
     except OSError:
         return None
     finally:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import stat
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
 from analyzerd.probes.finder import Found
@@ -23,6 +23,8 @@ class Launch:
 
     ``title_only``: setproctitle has overwritten command line and environment.
     ``denied``: working directory and environment may not be read.
+    ``config_unread``: a config file is named that could not be read as a file.
+    ``start_s``: since boot; of two masters of a unit the younger one's settings count.
     """
 
     pid: int
@@ -34,6 +36,8 @@ class Launch:
     config_text: str
     title_only: bool
     denied: bool
+    config_unread: bool = False
+    start_s: float = 0.0
 
 
 def read_launch(found: Found, proc: str = "/proc") -> Launch:
@@ -43,20 +47,29 @@ def read_launch(found: Found, proc: str = "/proc") -> Launch:
     title_only = bool(title_role(member.arguments))
     arguments = () if title_only else member.arguments
     environment = read_file(f"{folder}/environ", _ENVIRONMENT_BYTES)
+    variables = parse_environment(environment or b"", VARIABLES)
     cwd = _cwd(folder)
-    path = config_path(arguments, cwd)
+    options = (*variables.get("GUNICORN_CMD_ARGS", "").split(), *arguments)
+    path = config_path(options, cwd)
     text = _config_text(path)
     return Launch(
         pid=member.pid,
         unit=member.unit,
         arguments=arguments,
-        environment=parse_environment(environment or b"", VARIABLES),
+        environment=variables,
         cwd=cwd,
         config_path=path if text else "",
         config_text=text,
         title_only=title_only,
         denied=environment is None or not cwd,
+        config_unread=not text and bool(option_values(options, "-c", "--config")),
+        start_s=member.start_s,
     )
+
+
+def with_config_read_again(launch: Launch) -> Launch:
+    """Read the config file's present text: a reload makes an edit effective."""
+    return replace(launch, config_text=_config_text(launch.config_path))
 
 
 def option_values(arguments: Iterable[str], short: str, long: str) -> list[str]:

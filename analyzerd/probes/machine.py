@@ -9,10 +9,11 @@ from dataclasses import replace
 from analyzerd.model import CgroupReading, Health, ProcessReading, Sample, Setting
 from analyzerd.probes.blindness import Sight, describe, unseen_units
 from analyzerd.probes.cgroup import CgroupProbe
+from analyzerd.probes.configured import settings_of
 from analyzerd.probes.disks import read_disks
 from analyzerd.probes.finder import Finder, Found
 from analyzerd.probes.host import HostProbe
-from analyzerd.probes.launch import Launch, option_values, read_launch
+from analyzerd.probes.launch import Launch, option_values, read_launch, with_config_read_again
 from analyzerd.probes.listeners import ListenerProbe, owned_listeners
 from analyzerd.probes.processes import Handles, ProcessProbe
 
@@ -72,8 +73,13 @@ class MachineProbe:
         return tuple(self._launches.values())
 
     def settings(self) -> tuple[Setting, ...]:
-        """Return the settings in effect of the masters of the last sample."""
-        return ()
+        """Return the settings of the masters of the last sample; config files are read anew as text."""
+        time_s = self._wall_s()
+        by_unit = {one.unit: one for one in sorted(self.launches(), key=lambda one: one.start_s)}
+        found: list[Setting] = []
+        for launch in by_unit.values():
+            found += settings_of(with_config_read_again(launch), time_s)
+        return tuple(found)
 
     def health(self) -> tuple[Health, ...]:
         """Say what the last sample could not see, and what opens it."""

@@ -18,6 +18,9 @@ import pytest
 
 from analyzerd.model import ProcessReading, Sample
 from analyzerd.probes.cgroup import CgroupProbe
+from analyzerd.probes.configured import settings_of
+from analyzerd.probes.finder import Finder
+from analyzerd.probes.launch import read_launch
 from analyzerd.probes.machine import MachineProbe
 from tests.world.apps import venv
 
@@ -139,6 +142,25 @@ def test_master_and_workers_are_found_with_their_counters(probe: MachineProbe, t
         assert reading.unit == ""
         assert reading.pss_bytes > 1 << 20
         assert reading.fd_limit >= 256
+
+
+def test_long_kernel_lists_are_read_to_their_end(probe: MachineProbe) -> None:
+    """The live host shows every counter that is looked for, the last ones of long files too."""
+    host = probe.sample().host
+    assert {"pswpin", "pgmajfault", "oom_kill"} <= host.vmstat.keys()
+    assert {"ListenOverflows", "TCPReqQFullDrop", "TCPSynRetrans"} <= host.netstat.keys()
+    assert host.memory_available_bytes > 0
+
+
+def test_settings_of_a_running_master(tmp_path: Path) -> None:
+    """Command line and config file of a live master are read, named with their places."""
+    (tmp_path / "gunicorn.conf.py").write_text("timeout = 77\n")
+    with Server(tmp_path, 2, "--threads", "3") as server:
+        found = Finder().find(0.0)[server.process.pid]
+        settings = {one.name: one.value for one in settings_of(read_launch(found), 1.0)}
+    wanted = {"gunicorn.workers": 2, "gunicorn.threads": 3, "gunicorn.timeout": 77}
+    assert wanted.items() <= settings.items()
+    assert settings["gunicorn.worker_class"] == "gthread"
 
 
 def test_counters_grow_under_load(probe: MachineProbe, tmp_path: Path) -> None:
@@ -304,7 +326,7 @@ def test_another_users_reader_sees_less_and_says_so(tmp_path: Path) -> None:
             queues = [one.queue_limit for one in sample.listeners if one.address == server.address]
             denied = [h.mend for h in probe.health() if h.state == "blind" and "open files" in h.why]
             hidden = (worker.fds, worker.connections, worker.heartbeat_age_s, worker.wchan, worker.pss_bytes)
-            return hidden, worker.role, worker.run_ns > 0, queues, ["CAP_SYS_PTRACE" in m for m in denied]
+            return hidden, worker.role, worker.run_ns > 0, queues, any("CAP_SYS_PTRACE" in m for m in denied)
 
         answer = _as_nobody(look)
-    assert answer == repr(((None,) * 5, "worker", True, [2048], [True]))
+    assert answer == repr(((None,) * 5, "worker", True, [2048], True))

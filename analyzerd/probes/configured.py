@@ -1,0 +1,51 @@
+"""Settings in effect of one master, from how it was started. Claims no default that anything may override."""
+
+from __future__ import annotations
+
+import re
+
+from analyzerd.formats.settings import effective, from_command_line, from_config
+from analyzerd.model import Setting
+from analyzerd.probes.launch import Launch
+from analyzerd.probes.proctext import is_gunicorn
+
+_DEFAULT_ORIGIN = "gunicorn default"
+
+
+def settings_of(launch: Launch, time_s: float) -> tuple[Setting, ...]:
+    """Merge variables, config file and command line, the later ones stronger; ``time_s`` is Unix time.
+
+    Without command line or environment only what is written down is returned, without defaults.
+    """
+    config = from_config(launch.config_text, launch.config_path, time_s=time_s, unit=launch.unit)
+    if launch.title_only:
+        return config
+    if not is_gunicorn(launch.arguments):
+        return ()
+    named = from_command_line(
+        launch.arguments,
+        env_args=launch.environment.get("GUNICORN_CMD_ARGS", ""),
+        time_s=time_s,
+        unit=launch.unit,
+    )
+    variables = _from_variables(launch, time_s)
+    merged = effective(variables, config, named, time_s=time_s, unit=launch.unit)
+    return tuple(one for one in merged if one.origin != _DEFAULT_ORIGIN or _is_certain(one, launch))
+
+
+def _from_variables(launch: Launch, time_s: float) -> tuple[Setting, ...]:
+    found = []
+    workers, port = launch.environment.get("WEB_CONCURRENCY", ""), launch.environment.get("PORT", "")
+    if workers.isdecimal() and len(workers) < 6:
+        found.append(Setting(time_s, launch.unit, "gunicorn.workers", int(workers), "WEB_CONCURRENCY"))
+    if port.isdecimal() and len(port) < 6:
+        found.append(Setting(time_s, launch.unit, "gunicorn.bind", f"0.0.0.0:{port}", "PORT"))
+    return tuple(found)
+
+
+def _is_certain(default: Setting, launch: Launch) -> bool:
+    """Tell whether nothing unread or unresolved can have replaced a default."""
+    if launch.denied or launch.config_unread:
+        return False
+    name = default.name.partition(".")[2]
+    return re.search(rf"\b{re.escape(name)}\b", launch.config_text) is None

@@ -76,7 +76,8 @@ class Answer:
     def best(self) -> Judged | None:
         """The surest suspect that is not ruled out."""
         top = self.judged[0] if self.judged else None
-        return top if top is not None and top.hypothesis.verdict is not Verdict.RULED_OUT else None
+        chosen = top is not None and top.supported and top.hypothesis.verdict is not Verdict.RULED_OUT
+        return top if chosen else None
 
     @property
     def strength(self) -> tuple[int, int, float, str]:
@@ -98,7 +99,7 @@ def fold(answers: list[Answer], sealed: Sequence[Focus], causes: Mapping[str, Ca
     answers.sort(key=lambda a: a.strength)
     roots: list[Answer] = []
     for answer in answers:
-        answer.root = next((r for r in roots if _is_consequence(answer, r.focus, r.best and r.best.rule)), None)
+        answer.root = next((r for r in roots if r.best and _is_consequence(answer, r.focus, r.best.rule)), None)
         if answer.root is None:
             old = next((f for f in sealed if _is_consequence(answer, f, causes.get(f.cause))), None)
             answer.root = Answer(old, ()) if old is not None else None

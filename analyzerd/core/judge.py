@@ -8,10 +8,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from analyzerd.core.case import Case, version_tuple
+from analyzerd.core.case import Case
 from analyzerd.core.facts import FACTS
 from analyzerd.model import Evidence, Hypothesis, Signal, Truth, Value, Verdict
-from analyzerd.rules.schema import Applies, CauseRule, Comparison, Condition, SignalRule
+from analyzerd.rules.comparison import holds as comparison_holds
+from analyzerd.rules.comparison import version_holds
+from analyzerd.rules.schema import Applies, CauseRule, Condition, SignalRule
 from analyzerd.rules.template import fill as fill_template
 
 POINTS = {"weak": 1.0, "medium": 2.0, "strong": 4.0}
@@ -31,10 +33,17 @@ class Judged:
     hypothesis: Hypothesis
 
     @property
-    def order(self) -> tuple[int, int, float, str]:
+    def supported(self) -> bool:
+        """Whether anything measured speaks for it; an unsupported suspect is listed, never chosen."""
+        return any(
+            e.supports and e.truth is Truth.TRUE and e.weight != "weak" for e in self.hypothesis.evidence
+        )
+
+    @property
+    def order(self) -> tuple[int, bool, int, float, str]:
         """Sorting key: surer first, then the rule's rank, then confidence."""
         h = self.hypothesis
-        return (VERDICT_RANK[h.verdict], self.rule.rank, -h.confidence, self.rule.id)
+        return (VERDICT_RANK[h.verdict], not self.supported, self.rule.rank, -h.confidence, self.rule.id)
 
 
 def judge(case: Case, causes: Mapping[str, CauseRule], signals: Mapping[str, SignalRule]) -> list[Judged]:
@@ -53,30 +62,8 @@ def applies(limits: Applies, case: Case) -> bool:
     worker_class = case.setting("gunicorn.worker_class")
     if limits.worker_class and worker_class is not None and worker_class not in limits.worker_class:
         return False
-    running = version_tuple(case.ledger.version)
-    return not (limits.gunicorn and running) or all(
-        _version_fits(running, part.strip()) for part in limits.gunicorn.split(",")
-    )
-
-
-def _version_fits(running: tuple[int, ...], limit: str) -> bool:
-    operator = limit.rstrip("0123456789. ")
-    wanted = version_tuple(limit[len(operator) :])
-    width = len(wanted)
-    return _ordered(operator.strip() or "==", running[:width], wanted)
-
-
-def _ordered(operator: str, left: object, right: object) -> bool:
-    return bool(
-        {
-            "==": lambda a, b: a == b,
-            "!=": lambda a, b: a != b,
-            ">=": lambda a, b: a >= b,
-            "<=": lambda a, b: a <= b,
-            ">": lambda a, b: a > b,
-            "<": lambda a, b: a < b,
-        }[operator](left, right)
-    )
+    running = case.ledger.version
+    return not (limits.gunicorn and running) or version_holds(limits.gunicorn, running)
 
 
 def _explained(judged: Judged) -> Judged:
@@ -90,7 +77,7 @@ def _weigh(rule: CauseRule, case: Case, signals: Mapping[str, SignalRule]) -> Ju
         for conditions, supports in ((rule.evidence, True), (rule.against, False))
     )
     verdict = _verdict(rule, for_, against)
-    confidence = 0.0 if verdict is Verdict.RULED_OUT else _confidence(rule.prior, for_, against)
+    confidence = _confidence(rule.prior, verdict, for_, against)
     if confidence < UNSURE and verdict in (Verdict.CONFIRMED, Verdict.LIKELY):
         verdict = Verdict.POSSIBLE
     because = next((b.id for b in rule.because if b.when is None or holds(b.when, case, signals)), "")
@@ -103,13 +90,15 @@ def _verdict(rule: CauseRule, for_: list[Evidence], against: list[Evidence]) -> 
         return Verdict.RULED_OUT
     if any(e.truth is Truth.TRUE and e.decisive for e in against):
         return Verdict.RULED_OUT
-    if any(e.truth is Truth.TRUE and e.decisive for e in for_):
+    met = all(e.truth is Truth.TRUE for e in for_ if e.id in required)
+    if met and any(e.truth is Truth.TRUE and e.decisive for e in for_):
         return Verdict.CONFIRMED
     balance = sum(_points(e) for e in (*for_, *against))
     possible = sum(POINTS[e.weight] for e in for_)
     if balance <= 0:
-        return Verdict.RULED_OUT
-    return Verdict.LIKELY if balance / possible >= LIKELY_SHARE else Verdict.POSSIBLE
+        refuted = any(e.truth is (Truth.FALSE if e.supports else Truth.TRUE) for e in (*for_, *against))
+        return Verdict.RULED_OUT if refuted else Verdict.POSSIBLE
+    return Verdict.LIKELY if met and balance / possible >= LIKELY_SHARE else Verdict.POSSIBLE
 
 
 def _points(evidence: Evidence) -> float:
@@ -119,13 +108,15 @@ def _points(evidence: Evidence) -> float:
     return -points if evidence.truth is Truth.TRUE else 0.0
 
 
-def _confidence(prior: float, for_: list[Evidence], against: list[Evidence]) -> float:
-    confirmed = any(e.decisive and e.truth is Truth.TRUE for e in for_)
-    missing = [e for e in (*for_, *against) if e.truth is Truth.UNKNOWN and e.weight != "weak"]
-    if confirmed:
+def _confidence(prior: float, verdict: Verdict, for_: list[Evidence], against: list[Evidence]) -> float:
+    """The rule's prior, less for every witness that is missing and every rival that could not be excluded."""
+    if verdict is Verdict.RULED_OUT:
+        return 0.0
+    if verdict is Verdict.CONFIRMED:
         return prior
-    rivals = sum(not e.supports or e.weight == "strong" for e in missing)
-    return float(prior * MISSING_FACTOR ** (len(missing) - rivals) * RIVAL_FACTOR**rivals)
+    unknown = [e for e in (*for_, *against) if e.truth is Truth.UNKNOWN and e.weight != "weak"]
+    rivals = sum(not e.supports for e in unknown)
+    return float(prior * MISSING_FACTOR ** (len(unknown) - rivals) * RIVAL_FACTOR**rivals)
 
 
 def holds(condition: Condition, case: Case, signals: Mapping[str, SignalRule]) -> bool:
@@ -160,7 +151,7 @@ def truth_of(
     value = FACTS[condition.fact](case) if condition.fact else case.setting(condition.setting)
     if value is None:
         return Truth.UNKNOWN, None, None
-    fits = bool(value) if condition.compare is None else compare(condition.compare, value)
+    fits = bool(value) if condition.compare is None else comparison_holds(condition.compare, value)
     return (Truth.TRUE if fits else Truth.FALSE), value, None
 
 
@@ -172,7 +163,7 @@ def _signal_truth(
     found = [
         s
         for s in case.find(name, worker=worker, within_s=condition.within_s)
-        if all(compare(c, s.fields.get(field)) for field, c in condition.where.items())
+        if all(comparison_holds(c, s.fields.get(field)) for field, c in condition.where.items())
     ]
     present = len(found) >= condition.min_count
     if not present and not _source_read(name, case, signals):
@@ -184,18 +175,6 @@ def _signal_truth(
 def _source_read(rule: str, case: Case, signals: Mapping[str, SignalRule]) -> bool:
     sources = signals[rule].sources if rule in signals else ()
     return any(case.witnesses.reads(source) for source in sources)
-
-
-def compare(comparison: Comparison, value: Value) -> bool:
-    """Whether a value satisfies ``is:``; values that cannot be ordered do not."""
-    if comparison.op in ("in", "not in"):
-        return (value in comparison.values) == (comparison.op == "in")
-    wanted = comparison.values[0]
-    if comparison.op in ("==", "!="):
-        return _ordered(comparison.op, value, wanted)
-    if isinstance(value, str) or value is None or isinstance(wanted, str) or wanted is None:
-        return False
-    return _ordered(comparison.op, float(value), float(wanted))
 
 
 def fill(template: str, case: Case, value: Value = None, found: Signal | None = None) -> str:

@@ -90,7 +90,7 @@ class AppLedger:
                 continue
             later = [t for t in starts if t >= mark.time_s]
             back = min(later) if later else mark.time_s
-            yield mark.time_s - 1.0, max(back, mark.time_s) + grace_s + AFTER_DEPLOY_S
+            yield mark.time_s, max(back, mark.time_s) + grace_s + AFTER_DEPLOY_S
 
     def prune(self, before_s: float) -> None:
         """Forget marks and the oldest processes beyond what any window can still ask for."""

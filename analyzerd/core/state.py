@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
+from analyzerd.core.intake import StreamState
 from analyzerd.core.ledger import AppLedger
 from analyzerd.model import AccessTally, Health, Incident, Setting, Signal
 
@@ -64,7 +65,7 @@ class EngineState:
     witnesses: dict[str, Health] = field(default_factory=dict)
     tallies: list[AccessTally] = field(default_factory=list)
     benign: dict[str, dict[str, int]] = field(default_factory=dict)
-    blocks: dict[str, dict[str, object]] = field(default_factory=dict)
+    streams: dict[str, StreamState] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,279 @@
+"""The engine: inputs in, effects out. A dispatcher; the work stands in the modules it calls.
+
+The daemon, ``diagnose``, ``replay`` and the tests drive this same object. Time is an input (Tick).
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from analyzerd.core import lifecycle
+from analyzerd.core.apps import Apps, app_of
+from analyzerd.core.case import Case, Witnesses
+from analyzerd.core.correlate import Answer, Timing, fold, open_focus, signal_key
+from analyzerd.core.intake import Intake
+from analyzerd.core.judge import judge
+from analyzerd.core.ledger import AppLedger, address_of, is_forged, note, note_reading
+from analyzerd.core.state import EngineState, Focus
+from analyzerd.model import (
+    AccessTally,
+    Blind,
+    Command,
+    CountSignals,
+    Effect,
+    Entries,
+    Event,
+    Fields,
+    Health,
+    Input,
+    Lines,
+    Sample,
+    Setting,
+    Signal,
+    Tick,
+)
+from analyzerd.rules.schema import RuleSet, SignalRule
+
+MAX_SIGNALS_PER_RULE = 300
+MAX_SAMPLES = 400
+MAX_TALLIES = 720
+JUDGE_EVERY_S = 1.0
+KEEP_SEALED_S = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the operator chose."""
+
+    apps: Apps = field(default_factory=Apps)
+    timing: Timing = field(default_factory=Timing)
+
+
+class Engine:
+    """Holds the state and the rules; ``step`` is the whole interface, with ``next_deadline`` for the clock."""
+
+    def __init__(self, rules: RuleSet, options: Options | None = None, state: EngineState | None = None) -> None:
+        self.options = options or Options()
+        self.state = state or EngineState()
+        self.samples: deque[Sample] = deque(maxlen=MAX_SAMPLES)
+        self._counts: dict[tuple[str, str], int] = {}
+        self._per_rule: dict[str, int] = {}
+        self._dirty = True
+        self._judged_s = 0.0
+        self.use(rules)
+        for signal in self.state.signals:
+            self._per_rule[signal.rule] = self._per_rule.get(signal.rule, 0) + 1
+
+    def use(self, rules: RuleSet) -> None:
+        """Put a rule set in force; questions already open are judged with it from now on."""
+        self.rules = rules
+        self.intake = Intake(rules, self.state.streams)
+        self._life = lifecycle.Rules(rules.signals, rules.causes)
+
+    # ---- inputs ----------------------------------------------------------------------------------------
+
+    def step(self, item: Input) -> list[Effect]:
+        """Take one input; return what is to be done about it."""
+        match item:
+            case Tick():
+                return self._tick(item.time_s)
+            case Lines() | Entries():
+                return [effect for part in self.intake.feed(item, self.state.now_s) for effect in self.step(part)]
+            case Event():
+                return self._event(item)
+            case AccessTally():
+                self.state.tallies = [*self.state.tallies[-MAX_TALLIES:], item]
+            case Sample():
+                self._sample(item)
+            case Setting():
+                self._setting(item)
+            case Health():
+                return self._health(item)
+            case Command():
+                return self._command(item)
+        return []
+
+    def flush(self) -> list[Effect]:
+        """Text has ended: finish half-read blocks."""
+        return [effect for event in self.intake.flush() for effect in self.step(event)]
+
+    def _event(self, event: Event) -> list[Effect]:
+        self._witness(event.source, event.time_s)
+        effects: list[Effect] = []
+        for rule, captures in self.intake.match(event):
+            effects += self._signal(rule, event, captures)
+        return effects
+
+    def _witness(self, source: str, time_s: float) -> None:
+        if source not in self.state.witnesses:
+            self.state.witnesses[source] = Health(time_s, source, "reading")
+
+    def _signal(self, rule: SignalRule, event: Event, captures: Fields) -> list[Effect]:
+        app = self._app_of_event(event)
+        signal = Signal(
+            event.time_s, rule.id, app, event.source, event.pid, {**event.fields, **captures}, event.text, event.trusted
+        )
+        if event.source == "gunicorn" and app not in self.state.ledgers:
+            self.state.ledgers[app] = AppLedger(app)
+        ledger = self.state.ledgers.get(app)
+        if ledger is not None:
+            note(ledger, signal)
+        self._keep(signal)
+        self._counts[app, rule.id] = self._counts.get((app, rule.id), 0) + 1
+        if rule.opens and not (ledger is not None and is_forged(ledger, signal)):
+            scope = app or f"@{signal.fields.get('upstream_address') or ''}"
+            open_focus(self.state, rule, signal, scope, self.options.timing)
+            self._dirty = True
+        if rule.benign and not rule.opens:
+            return [lifecycle.count_benign(self.state, app, rule.benign, 1, rule.benign_because)]
+        return []
+
+    def _app_of_event(self, event: Event) -> str:
+        if event.source in ("nginx.error", "nginx.access", "kernel"):
+            return ""
+        return self.options.apps.of_unit(event.unit)
+
+    def _keep(self, signal: Signal) -> None:
+        n = self._per_rule.get(signal.rule, 0)
+        if n < MAX_SIGNALS_PER_RULE:
+            self.state.signals.append(signal)
+            self._per_rule[signal.rule] = n + 1
+        self._dirty = True
+
+    def _sample(self, sample: Sample) -> None:
+        self.samples.append(sample)
+        self._witness("samples", sample.time_s)
+        for reading in sample.processes:
+            app = self.options.apps.of_unit(reading.unit)
+            note_reading(self.state.ledgers.setdefault(app, AppLedger(app)), reading, sample.time_s)
+
+    def _setting(self, setting: Setting) -> None:
+        self.state.settings.setdefault(setting.unit, {})[setting.name] = setting
+
+    def _health(self, health: Health) -> list[Effect]:
+        before = self.state.witnesses.get(health.source)
+        self.state.witnesses[health.source] = health
+        was_blind = before is not None and before.state in ("blind", "gap")
+        is_blind = health.state in ("blind", "gap")
+        return [Blind(health, is_blind)] if is_blind or was_blind else []
+
+    def _command(self, command: Command) -> list[Effect]:
+        if command.kind == "resolve":
+            return lifecycle.resolve_by(self.state, command.incident, command.actor)
+        return []
+
+    # ---- time ------------------------------------------------------------------------------------------
+
+    def next_deadline(self) -> float | None:
+        """When a Tick is due although nothing arrives; None when nothing waits."""
+        timing, due = self.options.timing, []
+        for focus in self.state.foci:
+            if not focus.sealed:
+                waits = (timing.settle_s, timing.patience_s, timing.seal_s)
+                due += [focus.asked_s + w for w in waits if focus.asked_s + w > self.state.now_s][:1]
+        due += [
+            e.incident.last_seen_s + timing.resolve_after_s for e in self.state.incidents.values() if not e.closed
+        ]
+        return min(due, default=None)
+
+    def _tick(self, time_s: float) -> list[Effect]:
+        deadline = self.next_deadline()
+        self.state.now_s = max(self.state.now_s, time_s)
+        now_s = self.state.now_s
+        effects = [effect for event in self.intake.expire(now_s) for effect in self.step(event)]
+        due = deadline is not None and deadline <= now_s
+        if due or (self._dirty and now_s - self._judged_s >= JUDGE_EVERY_S):
+            self._judged_s, self._dirty = now_s, False
+            effects += self._judge_all()
+            effects += self._seal_due()
+            effects += lifecycle.resolve_quiet(self.state, self.options.timing)
+            self._prune()
+        if self._counts:
+            effects.append(CountSignals(now_s, self._counts))
+            self._counts = {}
+        return effects
+
+    def _judge_all(self) -> list[Effect]:
+        effects: list[Effect] = []
+        open_foci = [f for f in self.state.foci if not f.sealed]
+        by_app: dict[str, list[Focus]] = {}
+        for focus in open_foci:
+            app = self._app_of_focus(focus)
+            if app is not None:
+                by_app.setdefault(app, []).append(focus)
+        for app in sorted(by_app):
+            effects += self._judge_app(app, by_app[app])
+        return effects
+
+    def _judge_app(self, app: str, foci: list[Focus]) -> list[Effect]:
+        cases = {id(f): self._case(app, f) for f in foci}
+        answers = [Answer(f, judge(cases[id(f)], self.rules.causes, self.rules.signals)) for f in foci]
+        sealed = [f for f in self.state.foci if f.sealed and f.incident and self._app_of_focus(f) == app]
+        fold(answers, sealed, self.rules.causes)
+        for answer in answers:
+            best, focus = answer.best, answer.focus
+            focus.folded = answer.root is not None
+            focus.cause = best.rule.id if best else ""
+            focus.verdict = best.hypothesis.verdict.value if best else ""
+        return lifecycle.publish(self.state, app, answers, cases, self._life, self.options.timing)
+
+    def _case(self, app: str, focus: Focus) -> Case:
+        ledger = self.state.ledgers.get(app) or AppLedger(app)
+        signals = sorted(
+            (
+                s
+                for s in self.state.signals
+                if app_of(s, self.state.ledgers) in (app, "") and not is_forged(ledger, s)
+            ),
+            key=signal_key,
+        )
+        witnesses = Witnesses(self.state.witnesses)
+        return Case(
+            app, focus, self.state.now_s, signals, ledger, self._settings_of(app), witnesses, tuple(self.samples)
+        )
+
+    def _settings_of(self, app: str) -> Mapping[str, Setting]:
+        merged: dict[str, Setting] = {}
+        for unit, settings in self.state.settings.items():
+            if not unit or self.options.apps.of_unit(unit) == app or "nginx" in unit:
+                merged.update(settings)
+        return merged
+
+    def _app_of_focus(self, focus: Focus) -> str | None:
+        """The app a question is about; None while it concerns nobody we watch."""
+        if focus.kind == "worker":
+            pid = int(focus.key)
+            for app, ledger in self.state.ledgers.items():
+                if ledger.knows(pid):
+                    return app
+            return focus.scope if focus.scope in self.state.ledgers else None
+        if focus.scope.startswith("@"):
+            address = address_of(focus.scope[1:])
+            fields = {"upstream_address": address} if address else {}
+            return app_of(Signal(0.0, "", "", "nginx.error", None, fields, ""), self.state.ledgers)
+        return focus.scope if focus.scope in self.state.ledgers or self._watched(focus.scope) else None
+
+    def _watched(self, app: str) -> bool:
+        return self.options.apps.is_watched(app) or app in self.options.apps.by_unit.values()
+
+    def _seal_due(self) -> list[Effect]:
+        effects: list[Effect] = []
+        for focus in self.state.foci:
+            if not focus.sealed and self.state.now_s >= focus.asked_s + self.options.timing.seal_s:
+                effects += lifecycle.seal(self.state, focus, self._life)
+        return effects
+
+    def _prune(self) -> None:
+        state, timing = self.state, self.options.timing
+        limit_s = timing.seal_s + KEEP_SEALED_S
+        state.foci = [f for f in state.foci if not f.sealed or state.now_s < f.asked_s + limit_s]
+        oldest_s = state.now_s - timing.keep_s
+        if any(s.time_s < oldest_s for s in state.signals[:1]):
+            state.signals = [s for s in state.signals if s.time_s >= oldest_s]
+            self._per_rule = {}
+            for signal in state.signals:
+                self._per_rule[signal.rule] = self._per_rule.get(signal.rule, 0) + 1
+        for ledger in state.ledgers.values():
+            ledger.prune(state.now_s - 3600.0)

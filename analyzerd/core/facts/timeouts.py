@@ -1,0 +1,122 @@
+"""Facts of a worker the arbiter gave up, and of what it did in the seconds before."""
+
+from __future__ import annotations
+
+from analyzerd.core.case import Case
+from analyzerd.core.facts.registry import fact
+from analyzerd.core.facts.stack import endpoint
+from analyzerd.core.facts.words import is_sigkill
+from analyzerd.core.ledger import worker_of
+from analyzerd.model import Value
+
+
+def _timeout_s(case: Case) -> float | None:
+    """When the arbiter gave this worker up."""
+    if case.worker is None:
+        return None
+    found = case.find("gunicorn.worker-timeout", worker=case.worker)
+    return found[0].time_s if found else None
+
+
+@fact("timeout.seen")
+def timeout_seen(case: Case) -> Value:
+    """Whether gunicorn's arbiter timed this worker out."""
+    if case.worker is None:
+        return None
+    return _timeout_s(case) is not None
+
+
+@fact("timeout.kill_delay")
+def timeout_kill_delay(case: Case) -> Value:
+    """Seconds from the time-out to the SIGKILL of the same worker; None when it was not killed."""
+    at = _timeout_s(case)
+    killed = [s.time_s for s in case.find("gunicorn.worker-signal", worker=case.worker) if is_sigkill(s)]
+    return killed[0] - at if at is not None and killed else None
+
+
+@fact("timeout.exited_before")
+def timeout_exited_before(case: Case) -> Value:
+    """Seconds by which the worker's goodbye came before its time-out."""
+    at = _timeout_s(case)
+    worker = case.ledger.workers.get(case.worker or -1)
+    if at is None or worker is None:
+        return None
+    return at - worker.exiting_s if worker.exiting_s is not None else 0.0
+
+
+@fact("timeout.siblings_with_stack")
+def siblings_with_stack(case: Case) -> Value:
+    """Other workers of the app that timed out within five seconds and printed where they were."""
+    stacks = {worker_of(s) for s in case.find("gunicorn.request-error", within_s=5.0) if s.fields.get("aborted")}
+    others = {worker_of(s) for s in case.find("gunicorn.worker-timeout", within_s=5.0)} - {case.worker}
+    return len(stacks & others)
+
+
+@fact("worker.cpu_share")
+def worker_cpu_share(case: Case) -> Value:
+    """CPU the worker used per second in the last ``timeout`` seconds before it was given up, 0 to 1."""
+    at = _timeout_s(case) or case.focus.t0_s
+    span_s = case.number("gunicorn.timeout") or 30.0
+    if case.worker is None:
+        return None
+    series = [
+        (t, (r.cpu_user_s or 0.0) + (r.cpu_system_s or 0.0))
+        for t, r in case.readings(case.worker, at - span_s - 0.5, at + 1.0)
+        if r.cpu_user_s is not None
+    ]
+    if len(series) < 2 or series[-1][0] - series[0][0] < min(2.0, span_s / 2):
+        return None
+    return (series[-1][1] - series[0][1]) / (series[-1][0] - series[0][0])
+
+
+@fact("worker.blocked_on_disk")
+def worker_blocked_on_disk(case: Case) -> Value:
+    """Share of readings before the time-out in which the worker sat in uninterruptible sleep (state D)."""
+    at = _timeout_s(case) or case.focus.t0_s
+    if case.worker is None:
+        return None
+    span_s = case.number("gunicorn.timeout") or 30.0
+    states = [r.state for _, r in case.readings(case.worker, at - span_s, at + 1.0) if r.state]
+    return sum(s == "D" for s in states) / len(states) if len(states) >= 2 else None
+
+
+@fact("worker.connections")
+def worker_connections(case: Case) -> Value:
+    """Most connections the worker held in the readings before the question."""
+    at = _timeout_s(case) or case.focus.t0_s
+    if case.worker is None:
+        return None
+    span_s = case.number("gunicorn.timeout") or 30.0
+    held = [r.connections for _, r in case.readings(case.worker, at - span_s, at + 1.0) if r.connections is not None]
+    return max(held) if held else None
+
+
+@fact("binds")
+def binds(case: Case) -> Value:
+    """How many addresses gunicorn listens at."""
+    return len(case.addresses) or None
+
+
+@fact("endpoint.completes_within_timeout")
+def endpoint_completes(case: Case) -> Value:
+    """Longest completed request to the same endpoint, in seconds, where it is under the time-out."""
+    limit_s, path = case.number("gunicorn.timeout"), endpoint(case)
+    if limit_s is None or path is None or not case.witnesses.reads("gunicorn.access"):
+        return None
+    done = [
+        float(d)
+        for s in case.find("gunicorn.request-slow", within_s=600.0)
+        if s.fields.get("endpoint") == path
+        and isinstance(d := s.fields.get("duration_s"), int | float)
+        and limit_s / 2 <= d < limit_s
+    ]
+    return max(done) if done else 0.0
+
+
+@fact("timeout.cut_short")
+def timeout_cut_short(case: Case) -> Value:
+    """Whether the worker was timed out while it still served (it had not said goodbye before)."""
+    if case.worker is None:
+        return None
+    before_s = timeout_exited_before(case)
+    return bool(timeout_seen(case)) and (before_s is None or float(before_s) < 1.5)

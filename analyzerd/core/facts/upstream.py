@@ -1,0 +1,175 @@
+"""Facts of nginx against gunicorn: addresses, queues, who gave up first, and deploys."""
+
+from __future__ import annotations
+
+from analyzerd.core.case import Case
+from analyzerd.core.facts.registry import fact
+from analyzerd.core.ledger import address_of
+from analyzerd.model import Value
+
+
+@fact("deploy.active")
+def deploy_active(case: Case) -> Value:
+    """Whether all of it happened inside a stop, restart or reload, and where it concerns our own address."""
+    if not case.witnesses.reads("gunicorn") and not case.witnesses.reads("systemd"):
+        return None
+    ours = upstream_is_ours(case)
+    if case.focus.kind == "upstream" and ours is False:
+        return False
+    grace = case.number("gunicorn.graceful_timeout") or 30.0
+    return any(a <= case.focus.t0_s and case.focus.t1_s <= b for a, b in case.ledger.deploys(grace))
+
+
+@fact("deploy.bad")
+def deploy_bad(case: Case) -> Value:
+    """Whether the restart itself failed: a boot error stands in the same minute."""
+    return any(
+        case.find(rule, within_s=60.0)
+        for rule in ("gunicorn.boot-exception", "gunicorn.shutdown-reason", "gunicorn.app-not-found", "kernel.oom-kill",
+                     "gunicorn.bind-in-use")
+    )
+
+
+@fact("upstream.address")
+def upstream_address(case: Case) -> Value:
+    """The address nginx tried."""
+    for signal in case.opening():
+        if signal.fields.get("upstream_address"):
+            return address_of(str(signal.fields["upstream_address"]))
+    return None
+
+
+@fact("upstream.addresses")
+def upstream_addresses(case: Case) -> Value:
+    """All addresses nginx tried around the question."""
+    found = {
+        address_of(str(s.fields["upstream_address"]))
+        for s in case.signals
+        if s.source == "nginx.error" and s.fields.get("upstream_address") and case.distance_s(s.time_s) <= 30
+    }
+    return ", ".join(sorted(found)) or None
+
+
+@fact("upstream.is_ours")
+def upstream_is_ours(case: Case) -> Value:
+    """Whether the address nginx tried is one gunicorn listens at."""
+    address = upstream_address(case)
+    if not case.addresses or address is None:
+        return None
+    return _matches(str(address), case.addresses)
+
+
+def _matches(address: str, listeners: tuple[str, ...]) -> bool:
+    port = address.rsplit(":", 1)[-1]
+    everywhere = {f"0.0.0.0:{port}", f"[::]:{port}", f":{port}"}
+    return address in listeners or bool(everywhere & set(listeners)) or f"localhost:{port}" in (address, *listeners)
+
+
+@fact("upstream.is_other_loopback")
+def upstream_other_loopback(case: Case) -> Value:
+    """Whether nginx tried the IPv6 loopback while gunicorn listens on the IPv4 one at the same port (localhost)."""
+    tried = upstream_addresses(case)
+    if tried is None or not case.addresses:
+        return None
+    return any(
+        one.startswith("[::1]:") and f"127.0.0.1:{one.rsplit(':', 1)[1]}" in case.addresses
+        for one in str(tried).split(", ")
+    )
+
+
+@fact("listener.addresses")
+def listener_addresses(case: Case) -> Value:
+    """Where gunicorn listens."""
+    return ", ".join(case.addresses) or None
+
+
+@fact("gunicorn.alive")
+def gunicorn_alive(case: Case) -> Value:
+    """Whether a master of this app runs (none ended after the newest start, as far as its lines tell)."""
+    masters = case.ledger.masters.values()
+    if not masters:
+        return None
+    return any(m.ended_s is None or m.ended_s >= case.focus.t1_s for m in masters)
+
+
+@fact("upstream.peers_tried")
+def upstream_peers(case: Case) -> Value:
+    """How many addresses nginx tried around the question."""
+    tried = upstream_addresses(case)
+    return None if tried is None else len(str(tried).split(", "))
+
+
+@fact("mismatch.completed_s")
+def mismatch_completed(case: Case) -> Value:
+    """Longest request to a timed-out endpoint that gunicorn finished although nginx had given it up."""
+    limit_s = case.number("nginx.proxy_read_timeout")
+    given_up = {s.fields.get("endpoint") for s in case.find("nginx.read-timeout", within_s=600.0)}
+    if not case.witnesses.reads("gunicorn.access") or not given_up:
+        return None
+    done = [
+        float(d)
+        for s in case.find("gunicorn.request-slow", within_s=600.0)
+        if s.fields.get("endpoint") in given_up
+        and isinstance(d := s.fields.get("duration_s"), int | float)
+        and int(s.fields.get("status") or 0) < 500
+        and (limit_s is None or d > limit_s)
+    ]
+    return max(done) if done else 0.0
+
+
+@fact("gunicorn.silent")
+def gunicorn_silent(case: Case) -> Value:
+    """Whether gunicorn printed nothing about a worker around the question."""
+    if not case.witnesses.reads("gunicorn"):
+        return None
+    loud = ("gunicorn.worker-timeout", "gunicorn.worker-signal", "gunicorn.boot-exception", "gunicorn.worker-exit-code")
+    return not any(case.find(rule) for rule in loud)
+
+
+@fact("requests.given_up")
+def requests_given_up(case: Case) -> Value:
+    """How many requests nginx gave up around the question."""
+    return len(case.find("nginx.read-timeout"))
+
+
+@fact("workers.never_ready")
+def workers_never_ready(case: Case) -> Value:
+    """Whether a worker had not written its heartbeat in any reading of three seconds before the question's end.
+
+    A reading that shows the open files of a worker but no heartbeat among them is one of a worker still booting.
+    """
+    beats: dict[int, list[tuple[float, bool]]] = {}
+    for sample in case.samples:
+        if case.focus.t0_s - 60.0 <= sample.time_s <= case.focus.t1_s:
+            for r in sample.processes:
+                if r.role == "worker" and r.fds is not None:
+                    ready = r.heartbeat_age_s is not None and r.heartbeat_age_s > -1e6
+                    beats.setdefault(r.pid, []).append((sample.time_s, ready))
+    if not beats:
+        return None
+    return any(not any(ok for _, ok in seen) and seen[-1][0] - seen[0][0] >= 3.0 for seen in beats.values())
+
+
+@fact("listen.overflows")
+def listen_overflows(case: Case) -> Value:
+    """Connections the kernel dropped because an accept queue was full, in the minute around the question."""
+    counts = [
+        s.host.netstat["ListenOverflows"]
+        for s in case.samples
+        if case.distance_s(s.time_s) <= 60.0 and "ListenOverflows" in s.host.netstat
+    ]
+    return counts[-1] - counts[0] if len(counts) >= 2 else None
+
+
+@fact("listen.queue_full_share")
+def queue_full_share(case: Case) -> Value:
+    """Share of readings in which an accept queue stood at its limit."""
+    backlog = case.number("gunicorn.backlog")
+    full = [
+        reading.queue >= limit
+        for sample in case.samples
+        if case.distance_s(sample.time_s) <= 60.0
+        for reading in sample.listeners
+        if reading.queue is not None and (limit := reading.queue_limit or backlog) is not None
+    ]
+    return sum(full) / len(full) if full else None

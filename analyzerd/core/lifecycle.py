@@ -1,0 +1,364 @@
+"""From settled answers to incidents: opens, updates, corrects, merges and resolves them.
+
+One incident per app, cause and key; what it says is derived anew from its evidence at every step, so that the
+order of arrival cannot show. Sends nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from analyzerd.core.case import Case
+from analyzerd.core.correlate import Answer, Timing
+from analyzerd.core.facts import FACTS
+from analyzerd.core.judge import Judged, fill, holds
+from analyzerd.core.solvers import SOLVERS
+from analyzerd.core.state import EngineState, Focus, OpenIncident, incident_id
+from analyzerd.model import Benign, Effect, Incident, Recommendation, SaveBenign, SaveIncident, Signal, State, Verdict
+from analyzerd.rules.schema import Advice, CauseRule, SignalRule
+from analyzerd.units import format_duration
+
+MAX_TIMELINE = 12
+MAX_SAMPLES = 5
+MAX_SAMPLE_CHARS = 500
+MAX_HYPOTHESES = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """The two kinds of rules, as lifecycle needs them."""
+
+    signals: Mapping[str, SignalRule]
+    causes: Mapping[str, CauseRule]
+
+
+@dataclass(slots=True)
+class Group:
+    """Answers of one app that name the same cause and key, strongest first, with what folds into them."""
+
+    app: str
+    rule: CauseRule
+    key: str
+    roots: list[Answer]
+    folded: list[Answer]
+
+    @property
+    def live(self) -> list[Answer]:
+        """Everything in it."""
+        return [*self.roots, *self.folded]
+
+
+def publish(
+    state: EngineState, app: str, answers: Sequence[Answer], cases: Mapping[int, Case], rules: Rules, timing: Timing
+) -> list[Effect]:
+    """Bring the incidents of one app up to date with its judged questions."""
+    effects: list[Effect] = []
+    groups = _groups(app, answers, cases)
+    told = {id(g): [a.focus.incident for a in g.live if a.focus.incident] for g in groups}
+    for group in groups:
+        if group.rule.benign:
+            effects += _withdraw_for_benign(state, group)
+        elif told[id(group)] or any(a.settled(state.now_s, timing) for a in group.roots):
+            effects += _converge(state, group, cases, rules)
+    effects += _late_consequences(state, answers)
+    return effects
+
+
+def _groups(app: str, answers: Sequence[Answer], cases: Mapping[int, Case]) -> list[Group]:
+    groups: dict[tuple[str, str], Group] = {}
+    by_root: dict[int, Group] = {}
+    for answer in sorted(answers, key=lambda a: a.strength):
+        if answer.root is not None or answer.best is None:
+            continue
+        rule = answer.best.rule
+        key = "|".join(str(FACTS[name](cases[id(answer.focus)]) or "") for name in rule.key)
+        group = groups.setdefault((rule.id, key), Group(app, rule, key, [], []))
+        group.roots.append(answer)
+        by_root[id(answer.focus)] = group
+    for answer in answers:
+        if answer.root is not None and id(answer.root.focus) in by_root:
+            by_root[id(answer.root.focus)].folded.append(answer)
+    return [g for g in groups.values() if len(g.roots) >= 1 and _enough(g, cases)]
+
+
+def _enough(group: Group, cases: Mapping[int, Case]) -> bool:
+    del cases
+    return sum(sum(a.focus.rules.values()) for a in group.roots) >= group.rule.min_count
+
+
+def _converge(state: EngineState, group: Group, cases: Mapping[int, Case], rules: Rules) -> list[Effect]:
+    entry, reason = _entry(state, group)
+    before = entry.incident
+    after = _describe(state, entry, group, cases, rules)
+    effects = _merge_others(state, group, entry)
+    for answer in group.live:
+        answer.focus.incident = after.id
+    if reason == "opened":
+        effects.append(SaveIncident(after, reason))
+    elif replace(after, revision=before.revision) != before:
+        after = replace(after, revision=before.revision + 1)
+        effects.append(SaveIncident(after, "corrected" if after.cause != before.cause else "updated"))
+    entry.incident = after
+    return effects
+
+
+def _entry(state: EngineState, group: Group) -> tuple[OpenIncident, str]:
+    """The incident this group counts towards: the same problem, one it corrects or explains, or a new one."""
+    for entry in state.incidents.values():
+        same = entry.incident.app == group.app and entry.incident.cause == group.rule.id and entry.key == group.key
+        if same and not entry.closed:
+            return entry, "updated"
+    for answer in group.live:
+        entry_of_focus = state.incidents.get(answer.focus.incident)
+        if entry_of_focus is not None and not entry_of_focus.closed:
+            entry_of_focus.key = group.key
+            return entry_of_focus, "corrected"
+    for entry in state.incidents.values():
+        explained = entry.incident.app == group.app and entry.incident.cause in group.rule.explains_away
+        if explained and not entry.closed:
+            entry.key = group.key
+            return entry, "corrected"
+    return _new_entry(state, group), "opened"
+
+
+def _new_entry(state: EngineState, group: Group) -> OpenIncident:
+    first = min((a.focus for a in group.roots), key=lambda f: (f.t0_s, f.kind, f.key))
+    blank = Incident(
+        id=incident_id(group.app, first.kind, first.key, first.t0_s),
+        app=group.app,
+        cause=group.rule.id,
+        title=group.rule.title,
+        severity=group.rule.severity,
+        verdict=Verdict.POSSIBLE,
+        confidence=0.0,
+        state=State.OPEN,
+        first_seen_s=first.t0_s,
+        last_seen_s=first.t1_s,
+        guide_cause=group.rule.guide_cause,
+        occurrences=0,
+    )
+    entry = OpenIncident(blank, group.key)
+    state.incidents[blank.id] = entry
+    return entry
+
+
+def _merge_others(state: EngineState, group: Group, entry: OpenIncident) -> list[Effect]:
+    """An incident whose questions all turned out to belong to this one says so and ends."""
+    effects: list[Effect] = []
+    for other_id in sorted({a.focus.incident for a in group.live} - {"", entry.incident.id}):
+        other = state.incidents.get(other_id)
+        others_left = [f for f in state.foci if f.incident == other_id and f not in [a.focus for a in group.live]]
+        if other is None or other.closed or others_left or other.sealed_occurrences:
+            continue
+        other.closed = True
+        merged = replace(
+            other.incident,
+            state=State.RESOLVED,
+            resolved_s=state.now_s,
+            resolution=f"part of {entry.incident.id}",
+            revision=other.incident.revision + 1,
+        )
+        other.incident = merged
+        effects.append(SaveIncident(merged, "merged"))
+    return effects
+
+
+def _withdraw_for_benign(state: EngineState, group: Group) -> list[Effect]:
+    """A question that was told and then turned out benign closes its incident with the reason."""
+    effects: list[Effect] = []
+    for incident in sorted({a.focus.incident for a in group.live} - {""}):
+        entry = state.incidents.get(incident)
+        if entry is None or entry.closed or entry.sealed_occurrences:
+            continue
+        entry.closed = True
+        entry.incident = replace(
+            entry.incident,
+            state=State.RESOLVED,
+            resolved_s=state.now_s,
+            resolution=f"not a problem: {group.rule.title}",
+            revision=entry.incident.revision + 1,
+        )
+        effects.append(SaveIncident(entry.incident, "resolved"))
+    for answer in group.live:
+        answer.focus.incident = ""
+    return effects
+
+
+def _late_consequences(state: EngineState, answers: Sequence[Answer]) -> list[Effect]:
+    """Consequences that arrive after their root was sealed count towards its incident."""
+    effects: list[Effect] = []
+    for answer in answers:
+        root = answer.root
+        entry = state.incidents.get(root.focus.incident) if root is not None and not root.judged else None
+        if entry is None or entry.closed or answer.focus.incident == entry.incident.id:
+            continue
+        answer.focus.incident = entry.incident.id
+        last = max(entry.incident.last_seen_s, answer.focus.t1_s)
+        entry.incident = replace(entry.incident, last_seen_s=last, revision=entry.incident.revision + 1)
+        effects.append(SaveIncident(entry.incident, "updated"))
+    return effects
+
+
+# ---- what an incident says -----------------------------------------------------------------------------
+
+
+def _describe(
+    state: EngineState, entry: OpenIncident, group: Group, cases: Mapping[int, Case], rules: Rules
+) -> Incident:
+    lead = group.roots[0]
+    case, best = cases[id(lead.focus)], lead.best
+    assert best is not None  # noqa: S101 - a group holds answered questions only
+    old, live = entry.incident, group.live
+    foci = [a.focus for a in live]
+    signals = _signals_of(live, cases)
+    because = next((b for b in best.rule.because if b.id == best.hypothesis.because), None)
+    all_requests, failed = _impact(state, min(f.t0_s for f in foci), max(f.t1_s for f in foci), old)
+    return replace(
+        old,
+        cause=best.rule.id,
+        title=fill(best.rule.title, case),
+        severity=best.rule.severity,
+        verdict=best.hypothesis.verdict,
+        confidence=best.hypothesis.confidence,
+        because=best.hypothesis.because,
+        guide_cause=best.rule.guide_cause,
+        summary=fill(because.says, case) if because else fill(best.rule.description.split("\n\n")[0].strip(), case),
+        first_seen_s=min([old.first_seen_s, *(f.t0_s for f in foci)]),
+        last_seen_s=max([old.last_seen_s, *(f.t1_s for f in foci)]),
+        occurrences=entry.sealed_occurrences + len(group.roots),
+        counts=_counts(entry, foci),
+        hypotheses=tuple(j.hypothesis for j in lead.judged[:MAX_HYPOTHESES]),
+        recommendations=tuple(_recommend(best, case, rules)),
+        consequences=tuple(_consequences(group, rules)),
+        timeline=tuple(_timeline(signals, rules)),
+        samples_of_log=tuple(_samples(signals)),
+        failed_requests=failed,
+        all_requests=all_requests,
+        references=best.rule.references,
+    )
+
+
+def _signals_of(live: Iterable[Answer], cases: Mapping[int, Case]) -> list[Signal]:
+    found = {id(s): s for a in live if id(a.focus) in cases for s in cases[id(a.focus)].opening()}
+    return sorted(found.values(), key=lambda s: (s.time_s, s.rule, s.pid or 0, s.text))
+
+
+def _counts(entry: OpenIncident, foci: Iterable[Focus]) -> dict[str, int]:
+    counts = dict(entry.sealed_counts)
+    for focus in foci:
+        for rule, n in focus.rules.items():
+            counts[rule] = counts.get(rule, 0) + n
+    return dict(sorted(counts.items()))
+
+
+def _recommend(best: Judged, case: Case, rules: Rules) -> Iterable[Recommendation]:
+    for advice in best.rule.recommend:
+        if advice.when is None or holds(advice.when, case, rules.signals):
+            yield _advice(advice, best.rule, case)
+
+
+def _advice(advice: Advice, rule: CauseRule, case: Case) -> Recommendation:
+    answer = SOLVERS[advice.solver](case) if advice.solver else None
+    file, line = case.origin(advice.setting)
+    return Recommendation(
+        setting=advice.setting,
+        says=fill(advice.says, case),
+        current=answer.current if answer else case.setting(advice.setting),
+        proposed=answer.proposed or None if answer else None,
+        arithmetic=answer.arithmetic if answer else "",
+        file=file,
+        line=line,
+        verify=fill(advice.verify or rule.verify, case),
+    )
+
+
+def _consequences(group: Group, rules: Rules) -> list[str]:
+    counts: dict[str, int] = {}
+    for answer in group.folded:
+        for rule, n in answer.focus.rules.items():
+            counts[rule] = counts.get(rule, 0) + n
+    return [f"{n} x {rules.signals[rule].title}" for rule, n in sorted(counts.items()) if rule in rules.signals]
+
+
+def _timeline(signals: Sequence[Signal], rules: Rules) -> Iterable[tuple[float, str]]:
+    for signal in signals[:MAX_TIMELINE]:
+        rule = rules.signals.get(signal.rule)
+        title = rule.title if rule else signal.rule
+        worker = signal.fields.get("worker")
+        yield signal.time_s, f"{title} (worker {worker})" if worker else title
+
+
+def _samples(signals: Sequence[Signal]) -> list[str]:
+    texts: dict[str, None] = {}
+    for signal in signals:
+        texts.setdefault(signal.text[:MAX_SAMPLE_CHARS], None)
+        if len(texts) == MAX_SAMPLES:
+            break
+    return list(texts)
+
+
+def _impact(state: EngineState, from_s: float, to_s: float, old: Incident) -> tuple[int | None, int | None]:
+    near = [t for t in state.tallies if from_s - 10 <= t.time_s <= to_s + 10 and t.source == "nginx.access"]
+    if not near:
+        return old.all_requests, old.failed_requests
+    total = sum(t.requests for t in near)
+    failed = sum(n for t in near for status, n in t.by_status.items() if status.startswith("5"))
+    return max(total, old.all_requests or 0), max(failed, old.failed_requests or 0)
+
+
+# ---- time passes ---------------------------------------------------------------------------------------
+
+
+def seal(state: EngineState, focus: Focus, rules: Rules) -> list[Effect]:
+    """Close a question for good: its counts stay with its incident or with its benign finding."""
+    focus.sealed = True
+    rule = rules.causes.get(focus.cause)
+    if rule is not None and rule.benign and not focus.folded:
+        return [count_benign(state, focus.scope, rule.id, sum(focus.rules.values()), rule.title)]
+    entry = state.incidents.get(focus.incident)
+    if entry is not None:
+        for name, n in focus.rules.items():
+            entry.sealed_counts[name] = entry.sealed_counts.get(name, 0) + n
+        entry.sealed_occurrences += 0 if focus.folded else 1
+    return []
+
+
+def count_benign(state: EngineState, app: str, finding: str, n: int, because: str) -> SaveBenign:
+    """Add to a benign finding's count."""
+    table = state.benign.setdefault(app, {})
+    table[finding] = table.get(finding, 0) + n
+    return SaveBenign(state.now_s, Benign(finding, app, table[finding], because))
+
+
+def resolve_quiet(state: EngineState, timing: Timing) -> list[Effect]:
+    """End incidents that have been quiet long enough, and forget ended ones."""
+    effects: list[Effect] = []
+    for incident, entry in list(state.incidents.items()):
+        quiet_s = state.now_s - entry.incident.last_seen_s
+        if entry.closed:
+            if not any(f.incident == incident for f in state.foci):
+                del state.incidents[incident]
+        elif quiet_s >= timing.resolve_after_s:
+            effects.append(_resolve(state, entry, f"quiet for {format_duration(quiet_s)}, assumed over"))
+    return effects
+
+
+def resolve_by(state: EngineState, incident: str, actor: str) -> list[Effect]:
+    """End an incident because a person says so."""
+    entry = state.incidents.get(incident)
+    if entry is None or entry.closed:
+        return []
+    return [_resolve(state, entry, f"closed by {actor or 'the operator'}")]
+
+
+def _resolve(state: EngineState, entry: OpenIncident, resolution: str) -> SaveIncident:
+    entry.closed = True
+    entry.incident = replace(
+        entry.incident,
+        state=State.RESOLVED,
+        resolved_s=state.now_s,
+        resolution=resolution,
+        revision=entry.incident.revision + 1,
+    )
+    return SaveIncident(entry.incident, "resolved")

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 
+from analyzerd.model import Stream
+from analyzerd.sources.logfile import LogFileSource
 from tests.world.journald import Journald, why_not
 
 
@@ -35,3 +39,15 @@ def _started(*settings: str, kernel: bool = False) -> Journald:
     if reason:
         pytest.skip(reason)
     return Journald(*settings, kernel=kernel)
+
+
+@pytest.fixture(params=["events", "polling"])
+def follow(request: pytest.FixtureRequest) -> Callable[..., LogFileSource]:
+    """Make sources of one log file, once woken by events and once by polling alone."""
+
+    def made(path: Path, **options: Any) -> LogFileSource:
+        stream = Stream(f"file:{path}", "nginx.error", "nginx.service")
+        values = {"watch": request.param == "events", "poll_s": 0.2, "grace_s": 0.3, **options}
+        return LogFileSource([(str(path), stream)], **values)
+
+    return made

@@ -15,6 +15,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -38,6 +39,17 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+@contextlib.contextmanager
+def open_folder() -> Iterator[Path]:
+    """Make a temporary folder that nginx's unprivileged workers can pass through.
+
+    Not pytest's own: every pytest that starts closes the parent of those to others.
+    """
+    with tempfile.TemporaryDirectory(prefix="analyzerd-demo-") as name:
+        Path(name).chmod(0o755)
+        yield Path(name)
 
 
 def wait_until(done: Callable[[], object], what: str, patience_s: float = 20.0) -> None:

@@ -17,6 +17,7 @@ from types import TracebackType
 from typing import NamedTuple
 
 MARK = "analyzerdtest"
+FIRST_PID_NAMESPACE = "pid:[4026531836]"  # a constant of the kernel
 
 
 class Tree(NamedTuple):
@@ -76,6 +77,15 @@ def memory_base() -> tuple[Path, int] | None:
             return None
         return base, tree.version
     return None
+
+
+def no_oom_kill() -> str:
+    """Say why no real OOM kill can be made and witnessed here, '' when it can."""
+    if memory_base() is None:
+        return "no writable memory cgroup here, so no real OOM kill can be made"
+    if str(Path("/proc/self/ns/pid").readlink()) != FIRST_PID_NAMESPACE:
+        return "in this container the kernel's log speaks of other pids than ours"
+    return ""
 
 
 def _v2_base(tree: Tree) -> Path:

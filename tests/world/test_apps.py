@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.world import cgroups
-from tests.world.apps import VERSIONS, Gunicorn, Nginx, free_port, get, wait_until
+from tests.world.apps import VERSIONS, Gunicorn, Nginx, free_port, get, open_folder, wait_until
 from tests.world.cgroups import Slice
 from tests.world.journald import Journald
 
@@ -23,12 +23,10 @@ pytestmark = [
 
 
 @pytest.fixture
-def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Make a folder nginx's unprivileged workers can pass through."""
-    folder = tmp_path_factory.mktemp("world")
-    for part in (folder, folder.parent, folder.parent.parent):
-        part.chmod(0o755)
-    return folder
+def home() -> Iterator[Path]:
+    """Make a folder for the programs."""
+    with open_folder() as folder:
+        yield folder
 
 
 def proxy(address: str, port: int) -> str:

@@ -23,7 +23,6 @@ from tests.world.demo.stage import Stage, stage
 
 PATIENCE_S = 30.0
 QUIET_S = 12.0
-NO_OOM = "no writable memory cgroup here, so no real OOM kill can be made"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -62,7 +61,7 @@ def _play(faults: Sequence[Fault], options: argparse.Namespace) -> list[verdict.
     with stage(options.gunicorn, options.slack_fails) as world:
         try:
             world.daemon.wait_until(lambda: _reading(world), "tell its status")
-            skipped = {fault.name: NO_OOM for fault in faults if not _possible(world, fault)}
+            skipped = {fault.name: cgroups.no_oom_kill() for fault in faults if not _possible(world, fault)}
             for fault in faults:
                 _break(world, fault, skipped.get(fault.name, ""))
             _title("analyzerctl report")

@@ -9,15 +9,23 @@ import contextlib
 import json
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
 
-from tests.world.apps import ACCESS_FORMAT, NGINX_FORMAT, Gunicorn, Nginx, Program, answers, free_port
-from tests.world.cgroups import Slice, memory_base
+from tests.world.apps import (
+    ACCESS_FORMAT,
+    NGINX_FORMAT,
+    Gunicorn,
+    Nginx,
+    Program,
+    answers,
+    free_port,
+    open_folder,
+)
+from tests.world.cgroups import Slice, no_oom_kill
 from tests.world.demo.faults import MEMORY_LIMIT_BYTES, TIMEOUT_S, Ground
 from tests.world.journald import Journald
 
@@ -78,8 +86,7 @@ def journal() -> Iterator[Journal]:
 def stage(gunicorn: str, faults_seed: int | None = None) -> Iterator[Stage]:
     """Build the whole world, yield it, take it down in reverse order."""
     with contextlib.ExitStack() as stack:
-        home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="analyzerd-demo-")))
-        home.chmod(0o755)  # nginx's workers reach the sockets below it
+        home = stack.enter_context(open_folder())
         log = stack.enter_context(journal())
         ground, nginx = site(stack, home, log, gunicorn)
         slack_port, state = free_port(), home / "slack.json"
@@ -94,7 +101,7 @@ def stage(gunicorn: str, faults_seed: int | None = None) -> Iterator[Stage]:
 def site(stack: contextlib.ExitStack, home: Path, log: Journal, version: str) -> tuple[Ground, Nginx]:
     """Start the app, a second app whose socket only root may open, and nginx before both."""
     own = stack.enter_context(Slice())
-    limited = memory_base() is not None
+    limited = not no_oom_kill()
     cgroup = own.unit(APP, MEMORY_LIMIT_BYTES if limited else None)
     app = Gunicorn(
         version,

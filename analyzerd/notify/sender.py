@@ -87,42 +87,48 @@ class Sender:
 
     def _converge(self, row: Delivery, now_s: float) -> None:
         try:
-            self._send(row, now_s)
+            answered = self._send(row, now_s)
         except MessageGoneError as error:
             self._gone(row, str(error))
         except DeliveryError as error:
             self._failed(row, error, now_s)
         else:
-            self._queue.release(row.sink)
+            if answered:
+                self._queue.release(row.sink)
 
-    def _send(self, row: Delivery, now_s: float) -> None:
+    def _send(self, row: Delivery, now_s: float) -> bool:
+        """Bring one row to its sink; True when the sink was asked and did what it should."""
         sink, words = self._sinks[row.sink]
         payload = _payload(sink, words, row)
         key = _key(sink, words, row, payload)
         if payload is None or (row.ref and key == row.shown_key):
             self._queue.done(row.id, row.ref or "-", row.target, row.shown_key or key, now_s)
-            return
+            return False
         self._buckets[row.sink].take(now_s)
         label = Label(row.key, row.part, row.target)
         if row.ref and sink.edits:
             sink.edit(row.ref, payload, label)
             self._queue.done(row.id, row.ref, row.target, key, now_s)
-            return
-        if row.in_doubt and self._settle_doubt(row, sink, label, now_s):
-            return
+            return True
+        if row.in_doubt and (asked := self._settle_doubt(row, sink, label, now_s)) is not None:
+            return asked
         self._queue.begin(row.id, now_s)
         ref = sink.post(payload, label, row.parent_ref)
         self._queue.done(row.id, ref, row.target, key, now_s)
+        return True
 
-    def _settle_doubt(self, row: Delivery, sink: Sink, label: Label, now_s: float) -> bool:
-        """Look for a message that may have arrived; True when the row needs no post now."""
+    def _settle_doubt(self, row: Delivery, sink: Sink, label: Label, now_s: float) -> bool | None:
+        """Look for a message that may have arrived; None when it did not and is to be posted.
+
+        True: it was found. False: it is too early to look.
+        """
         may_look_s = (row.last_attempt_s or 0.0) + LOOK_AFTER_S
         if 0 < may_look_s - now_s <= LOOK_AFTER_S:
             self._queue.retry(row.id, may_look_s, "waiting to see whether the message arrived", in_doubt=True)
-            return True
+            return False
         found = self._find(row, sink, label, now_s)
         if found is None:
-            return False
+            return None
         self._queue.done(row.id, found.ref, found.revision, "", now_s)
         return True
 

@@ -15,7 +15,7 @@ from slack_sdk.web import SlackResponse
 
 from analyzerd.errors import DeliveryError
 from analyzerd.notify.contract import CannotLookError, Found, InDoubtError, Label, MessageGoneError, Payload
-from analyzerd.notify.slack_errors import api_error, transport_error
+from analyzerd.notify.slack_errors import SILENT, api_error, transport_error
 
 EVENT_TYPE = "analyzerd_incident"
 BASE_URL = "https://slack.com/api/"
@@ -36,7 +36,9 @@ class SlackChannel:
         """``channel`` is an id (C0123) or a name; with a name, lookups need one message posted before."""
         self.name, self._channel = f"slack:{channel}", channel
         base_url = base_url if base_url.endswith("/") else f"{base_url}/"
-        self._client = WebClient(token=token, base_url=base_url, timeout=timeout_s, retry_handlers=[])
+        self._client = WebClient(
+            token=token, base_url=base_url, timeout=timeout_s, retry_handlers=[], logger=SILENT
+        )
 
     def check(self) -> str:
         """Return who we are (``bot @ team``). Raises DeliveryError when the token is not accepted."""

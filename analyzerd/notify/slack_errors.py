@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import urllib.error
 from typing import Any
 
@@ -9,6 +10,11 @@ from slack_sdk.errors import SlackApiError
 
 from analyzerd.errors import DeliveryError
 from analyzerd.notify.contract import InDoubtError, MessageGoneError
+
+SILENT = logging.getLogger("analyzerd.notify.slack_sdk")
+"""For the SDK's clients: their failures are told once, by the sender, in its own words."""
+SILENT.addHandler(logging.NullHandler())
+SILENT.propagate = False
 
 MEND_S = 300.0
 """How often to try again where a person has to act first (token, membership)."""

@@ -10,7 +10,7 @@ from slack_sdk.webhook import WebhookClient
 
 from analyzerd.errors import DeliveryError
 from analyzerd.notify.contract import CannotLookError, Found, InDoubtError, Label, Payload
-from analyzerd.notify.slack_errors import MEND_S, retry_after_s, transport_error
+from analyzerd.notify.slack_errors import MEND_S, SILENT, retry_after_s, transport_error
 
 _BY_A_PERSON = (
     "no_service", "no_team", "channel_not_found", "channel_is_archived",
@@ -27,7 +27,7 @@ class SlackWebhook:
 
     def __init__(self, url: str, *, name: str = "slack-webhook", timeout_s: int = 10) -> None:
         self.name = name
-        self._client = WebhookClient(url, timeout=timeout_s, retry_handlers=[])
+        self._client = WebhookClient(url, timeout=timeout_s, retry_handlers=[], logger=SILENT)
 
     def post(self, payload: Payload, label: Label, parent_ref: str) -> str:  # noqa: ARG002
         """Post a message; the webhook returns no reference, so it is only noted as posted."""

@@ -36,9 +36,14 @@ def decode_incident(content: bytes) -> Incident:
         raise StoreError(f"a stored incident cannot be read: {error}") from error
 
 
+def storable(text: str) -> str:
+    """Replace lone surrogates, which no database takes."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
 def _without_surrogates(value: object) -> object:
     if isinstance(value, str):
-        return value.encode("utf-8", "replace").decode("utf-8")
+        return storable(value)
     if isinstance(value, dict):
         return {_without_surrogates(key): _without_surrogates(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

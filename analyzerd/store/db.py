@@ -22,7 +22,7 @@ from analyzerd.model import (
     SaveIncident,
 )
 from analyzerd.store.connection import connect, connect_readonly, transaction, translated
-from analyzerd.store.content import decode_incident, encode_incident
+from analyzerd.store.content import decode_incident, encode_incident, storable
 from analyzerd.store.queueing import queue_incident
 
 _PRUNE_INCIDENTS = (
@@ -95,7 +95,7 @@ class Store:
         self._db.execute(
             "INSERT OR REPLACE INTO incidents VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
-                incident.id, incident.app, incident.cause, incident.severity.value, incident.state.value,
+                incident.id, storable(incident.app), storable(incident.cause), incident.severity.value, incident.state.value,
                 incident.first_seen_s, incident.last_seen_s, incident.revision, effect.reason, now_s, content,
             ),
         )  # fmt: skip
@@ -107,7 +107,7 @@ class Store:
         self._db.executemany(
             "INSERT INTO signal_counts VALUES (?, ?, ?, ?) "
             "ON CONFLICT (app, rule, hour_s) DO UPDATE SET n = n + excluded.n",
-            [(app, rule, hour_s, n) for (app, rule), n in effect.counts.items()],
+            [(storable(app), rule, hour_s, n) for (app, rule), n in effect.counts.items()],
         )
 
     def _save_benign(self, effect: SaveBenign) -> None:
@@ -115,19 +115,19 @@ class Store:
         self._db.execute(
             "INSERT INTO benign VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (id, app) DO UPDATE SET "
             "count = excluded.count, because = excluded.because, last_s = excluded.last_s",
-            (seen.id, seen.app, seen.count, seen.because, effect.time_s, effect.time_s),
+            (seen.id, storable(seen.app), seen.count, storable(seen.because), effect.time_s, effect.time_s),
         )
 
     def _save_blind(self, effect: Blind) -> None:
         spot = effect.health
         if not effect.open:
             gone = "DELETE FROM blind_spots WHERE source = ? AND unit = ?"
-            self._db.execute(gone, (spot.source, spot.unit))
+            self._db.execute(gone, (spot.source, storable(spot.unit)))
             return
         self._db.execute(
             "INSERT INTO blind_spots VALUES (?, ?, ?, ?, ?) "
             "ON CONFLICT (source, unit) DO UPDATE SET why = excluded.why, mend = excluded.mend",
-            (spot.source, spot.unit, spot.why, spot.mend, spot.time_s),
+            (spot.source, storable(spot.unit), storable(spot.why), storable(spot.mend), spot.time_s),
         )
 
     def prune(self, before_s: float) -> int:

@@ -50,6 +50,7 @@ def read_signal(table: Table) -> SignalRule:
     regex = match.text("regex", "")
     contains = match.words("contains")
     raw = match.text("raw", "")
+    literals = _literals(match, regex, contains, raw)
     rule = SignalRule(
         id=table.text("rule"),
         title=table.text("title"),
@@ -66,7 +67,7 @@ def read_signal(table: Table) -> SignalRule:
         opens=table.choice("opens", schema.SUBJECTS, ""),
         tests=_tests(table),
         origin=table.node.place.path,
-        literals=(raw,) if raw else _literals(match, regex, contains),
+        literals=literals,
         raw=raw,
         on=match.words("on", words.MATCHED_FIELDS) or ("text",),
     )
@@ -87,11 +88,12 @@ def _sources(table: Table) -> tuple[str, ...]:
     return table.words("source", words.SOURCES)
 
 
-def _literals(match: Table, regex: str, contains: tuple[str, ...]) -> tuple[str, ...]:
+def _literals(match: Table, regex: str, contains: tuple[str, ...], raw: str) -> tuple[str, ...]:
     """Return what the raw line must hold, checked against the regex or taken from it."""
-    for literal in contains:
+    for literal in (*contains, *([raw] if raw else ())):
         if len(literal) < SHORTEST_LITERAL or "\n" in literal:
-            raise match.fail(f"contains {literal!r} is too short or holds a newline", "contains")
+            key = "contains" if literal in contains else "raw"
+            raise match.fail(f"{key} {literal!r} is too short or holds a newline", key)
     if regex:
         problem = lint(regex)
         if problem:
@@ -99,11 +101,11 @@ def _literals(match: Table, regex: str, contains: tuple[str, ...]) -> tuple[str,
         if contains and not requires(regex, contains):
             raise match.fail(f"contains {contains[0]!r} is not in every match of the regex", "contains")
         contains = contains or required_literals(regex)
-        if not contains and "event" not in match:
+        if not (contains or raw or "event" in match):
             raise match.fail("no literal is certain in the regex; name one in `contains`", "regex")
-    if not contains and "event" not in match and "where" not in match:
-        raise match.fail("match needs at least one of contains, regex, event, where")
-    return contains
+    if not (contains or raw or "event" in match):
+        raise match.fail("match needs at least one of contains, raw, regex, event")
+    return (raw,) if raw else contains
 
 
 def _fields(table: Table, regex: str) -> MappingProxyType[str, str]:

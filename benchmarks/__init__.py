@@ -1,0 +1,1 @@
+"""Measures analyzerd beside other tools; see docs/performance.md."""

@@ -47,20 +47,24 @@ class Part:
     """One stream of the archive.
 
     ``kind`` is one of formats.KINDS or ARCHIVE_KINDS; ``stream`` is what its Lines and Entries carry.
+    ``written_s``: when the file was last written; it decides the year of stamps that print none.
     """
 
     name: str
     kind: str
     stream: Stream
     content: Content = field(repr=False)
-    reference_s: float = 0.0
+    written_s: float = 0.0
+    gaps: list[Health] = field(default_factory=list, compare=False)
 
     def blocks(self) -> Iterator[Block]:
-        """Yield the part in its own order, at most about 2 MiB at a time, then a gap for each damage.
+        """Yield the part in its own order, at most about 2 MiB at a time.
 
-        Standard input can be read once. Raises SourceError when the file has become unreadable.
+        When it ends, ``gaps`` holds what was damaged or left out. Standard input can be read once. Raises
+        SourceError when the file has become unreadable.
         """
-        return part_blocks(self.kind, self.stream, self.content, self.reference_s)
+        self.gaps.clear()
+        yield from part_blocks(self.kind, self.stream, self.content, self.written_s, self.gaps)
 
 
 Parts: TypeAlias = tuple[Part, ...]

@@ -8,12 +8,11 @@ from typing import TypeAlias
 from analyzerd.model import Entries, Entry, Health, Lines, Sample, Stream
 from analyzerd.sources import syslog_text
 from analyzerd.sources.archive_kinds import Content
-from analyzerd.sources.chunks import whole_lines
+from analyzerd.sources.chunks import Notes, whole_lines
 from analyzerd.sources.journal_text import read_export, read_json
 from analyzerd.sources.samples_text import read_samples
 
-Block: TypeAlias = Lines | Entries | Sample | Health
-MAX_NOTES = 5
+Block: TypeAlias = Lines | Entries | Sample
 _TAIL_BYTES = 1 << 16
 _JOURNAL_WITNESSES = {
     "kernel": (b'"_TRANSPORT":"kernel"', b'"_TRANSPORT": "kernel"', b"\n_TRANSPORT=kernel\n"),
@@ -27,23 +26,25 @@ _WITNESS_OF_KIND = {
 }
 
 
-def part_blocks(kind: str, stream: Stream, content: Content, written_s: float) -> Iterator[Block]:
-    """Yield the part in order; each damage follows as a gap in its kind of witness.
+def part_blocks(
+    kind: str, stream: Stream, content: Content, written_s: float, gaps: list[Health]
+) -> Iterator[Block]:
+    """Yield the part in order; at its end each damage is added to ``gaps``, of the part's kind of witness.
 
     Raises SourceError when the file has become unreadable.
     """
-    notes: list[str] = []
+    notes = Notes()
     last_s = 0.0
     for block in _read(kind, stream, content, written_s, notes):
         last_s = _time_s(block, last_s)
         yield block
-    shown, hidden = notes[:MAX_NOTES], len(notes) - MAX_NOTES
-    if hidden > 0:
-        shown.append(f"and {hidden} more such places")
-    source = (_WITNESS_OF_KIND.get(kind) or (kind,))[0]
-    source = "systemd" if source.startswith("journal-") else source
-    for note in shown:
-        yield Health(last_s, source, "gap", f"{stream.name.removeprefix('file:')}: {note}")
+    if len(notes) > MAX_NOTES:
+        notes[MAX_NOTES:] = [f"and {len(notes) - MAX_NOTES} more such places"]
+    source = (
+        "systemd" if stream.kind == "journal" and kind != "dmesg" else _WITNESS_OF_KIND.get(kind, (kind,))[0]
+    )
+    name = stream.name.removeprefix("file:")
+    gaps.extend(Health(last_s, source, "gap", f"{name}: {note}") for note in notes.sentences())
 
 
 def _time_s(block: Block, before_s: float) -> float:

@@ -16,7 +16,25 @@ from analyzerd.units import format_bytes
 
 CHUNK_BYTES = 1 << 20
 MAX_LINE_BYTES = 1 << 20
+MAX_NOTES = 5
 _GZIP_MAGIC = b"\x1f\x8b"
+
+
+class Notes(list[str]):
+    """Sentences about damage: the first MAX_NOTES, and how many more there were."""
+
+    hidden = 0
+
+    def append(self, note: str) -> None:
+        """Keep or count one more."""
+        if len(self) < MAX_NOTES:
+            super().append(note)
+        else:
+            self.hidden += 1
+
+    def sentences(self) -> tuple[str, ...]:
+        """Return what is worth saying."""
+        return (*self, f"and {self.hidden} more such places") if self.hidden else tuple(self)
 
 
 def file_chunks(path: Path, notes: list[str]) -> Iterator[bytes]:

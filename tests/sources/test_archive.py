@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from analyzerd.errors import SourceError
-from analyzerd.model import Entries, Entry, Health, Lines, Sample
+from analyzerd.model import Entries, Entry, Lines, Sample
 from analyzerd.sources.archive import Archive, open_archive
 
 CORPUS = Path(__file__).parent.parent / "corpus" / "archive"
@@ -28,9 +28,11 @@ def entries_of(archive: Archive) -> list[Entry]:
 
 
 def gaps_of(archive: Archive) -> list[str]:
-    """Return what the parts say is damaged."""
-    blocks = [block for part in archive.parts for block in part.blocks()]
-    return [block.why for block in blocks if isinstance(block, Health)]
+    """Return what the parts say is damaged once they are read."""
+    for part in archive.parts:
+        for _ in part.blocks():
+            pass
+    return [gap.why for part in archive.parts for gap in part.gaps]
 
 
 def text_of(archive: Archive) -> bytes:
@@ -165,6 +167,15 @@ def test_a_broken_json_line_is_skipped_and_named(tmp_path: Path) -> None:
     assert [f"line {n} " in gap for n, gap in zip((2, 4, 6), gaps_of(archive), strict=True)] == [True] * 3
 
 
+def test_endless_damage_is_counted_not_kept(tmp_path: Path) -> None:
+    """A thousand broken lines make a handful of sentences."""
+    path = tmp_path / "j.json"
+    path.write_text("{\n" * 1000)
+    gaps = gaps_of(open_archive([str(path)], "journal-json"))
+    assert len(gaps) == 6
+    assert "and 995 more" in gaps[-1]
+
+
 @pytest.mark.parametrize(
     ("message", "read"),
     [
@@ -282,7 +293,8 @@ def test_samples_are_typed_readings(tmp_path: Path) -> None:
     data = source.read_bytes() if source.exists() else gzip.decompress(packed.read_bytes())
     path = tmp_path / "samples.jsonl"
     path.write_bytes(data[:-40])
-    blocks = list(open_archive([str(path)]).parts[0].blocks())
+    part = open_archive([str(path)]).parts[0]
+    blocks = list(part.blocks())
     samples = [block for block in blocks if isinstance(block, Sample)]
     assert len(samples) == data.count(b"\n") - 1
     first = samples[0]
@@ -292,7 +304,9 @@ def test_samples_are_typed_readings(tmp_path: Path) -> None:
         "127.0.0.1:28000",
     )
     assert (first.cgroups[0].memory_bytes, first.cgroups[0].oom_kills) == (49348608, 0)
-    assert isinstance(blocks[-1], Health)
+    assert [(gap.source, gap.state, gap.time_s) for gap in part.gaps] == [
+        ("samples", "gap", samples[-1].time_s)
+    ]
 
 
 def test_one_units_journal_does_not_count_as_a_kernel_log(tmp_path: Path) -> None:

@@ -93,7 +93,9 @@ def stage(gunicorn: str, faults_seed: int | None = None) -> Iterator[Stage]:
         slack = stack.enter_context(_slack(home, slack_port, state, faults_seed))
         slack.wait_until(lambda: answers(f"127.0.0.1:{slack_port}"), "listen")
         config = home / "analyzerd.yaml"
-        config.write_text(yaml.safe_dump(_config(home, log, ground, nginx, slack_port), sort_keys=False))
+        config.write_text(
+            yaml.safe_dump(_config(home, log, ground, nginx, slack_port), sort_keys=False, width=1000)
+        )
         daemon = stack.enter_context(_daemon(home, config))
         yield Stage(home, ground, daemon, slack, state, config)
 

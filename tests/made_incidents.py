@@ -1,5 +1,7 @@
 """Hand-made incidents for tests of the store, the delivery and the words."""
 
+# ruff: noqa: E501 - the words are read as they are shown
+
 from __future__ import annotations
 
 from dataclasses import replace

@@ -83,9 +83,9 @@ def _message_blocks(incident: Incident, reason: str, size: float) -> list[kit.Bl
 
 
 def _state(incident: Incident, reason: str) -> kit.Block:
+    ended_s = incident.last_seen_s if incident.resolved_s is None else incident.resolved_s
     said = say.state_line(incident, reason)
-    before, found, after = said.partition(say.minute(incident.first_seen_s))
-    return kit.since(before, incident.first_seen_s, after) if found else kit.paragraph(said)
+    return kit.dated(said, incident.first_seen_s, incident.last_seen_s, ended_s)
 
 
 def _advice(advice: Recommendation, size: float) -> list[kit.Block]:

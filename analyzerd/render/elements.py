@@ -37,15 +37,25 @@ def code(text: str, label: str = "") -> Block:
     return _rich([*_labelled(label), {"type": "rich_text_preformatted", "elements": [_text(text)]}])
 
 
-def since(before: str, time_s: float, after: str) -> Block:
-    """Return a sentence with a moment in it, shown in the reader's own time zone."""
+def dated(text: str, *moments_s: float) -> Block:
+    """Return a sentence; the moments in it (as minute() shows them) appear in the reader's own time zone."""
+    leaves = [_text(text)]
+    for time_s in dict.fromkeys(int(moment_s) for moment_s in moments_s):
+        leaves = [part for leaf in leaves for part in _with_date(leaf, time_s)]
+    return _rich([{"type": "rich_text_section", "elements": leaves}])
+
+
+def _with_date(leaf: Block, time_s: int) -> list[Block]:
+    before, found, after = leaf.get("text", "").partition(minute(time_s))
+    if not found:
+        return [leaf]
     shown = {
         "type": "date",
-        "timestamp": int(time_s),
+        "timestamp": time_s,
         "format": "{date_short_pretty} {time}",
-        "fallback": minute(time_s),
+        "fallback": found,
     }
-    return _rich([{"type": "rich_text_section", "elements": [_text(before), shown, _text(after)]}])
+    return [_text(before), shown, *([_text(after)] if after else [])]
 
 
 def context(*texts: str) -> Block:

@@ -48,14 +48,18 @@ def icon(incident: Incident, reason: str) -> str:
     return "\u2705" if incident.state is State.RESOLVED else _ICON[incident.severity.value]
 
 
-def headline(incident: Incident, reason: str = "", limit: int = 140) -> str:
+def headline(incident: Incident, reason: str = "", limit: int = 140, *, with_state: bool = True) -> str:
     """Say what is wrong and for whom, short enough for a phone's lock screen."""
     title, app = line(incident.title, limit) or line(incident.cause, limit), line(incident.app, 40)
     whom = f" \u2013 {app}" if app and app.lower() not in title.lower() else ""
-    state = {MERGED: "Part of another problem: "}.get(reason, "")
-    if not state and incident.state is State.RESOLVED:
-        state = "Over: "
+    state = _state_word(incident, reason) if with_state else ""
     return cap(state + cap(title, limit - len(whom) - len(state)) + whom, limit)
+
+
+def _state_word(incident: Incident, reason: str) -> str:
+    if reason == MERGED:
+        return "Part of another problem: "
+    return "Over: " if incident.state is State.RESOLVED else ""
 
 
 def verdict(incident: Incident) -> str:

@@ -35,7 +35,7 @@ _HEADER = re.compile(
 _SCHEME = re.compile(r"\b(bearer|basic|digest|negotiate)\s{1,4}[\w+/=.~-]{6,}", re.IGNORECASE)
 _NAMED = re.compile(
     r"(?<![\w.-])([\w.-]{1,64})([\"']?\s{0,4}(?:=>|:=|[=:])\s{0,4})"
-    r"(\"[^\"\n]*\"|'[^'\n]*'|[\"']?[^\s&;,\"'<>)}\]]+)"
+    r"(\"[^\"\n]*\"|'[^'\n]*'|[\"']?[^\s&;,\"'<>)}]+)"
 )
 _SECRET_NAME = re.compile(
     r"passw|passphrase|pwd|secret|token|api[_.-]?key|apikey|access[_.-]?key|private[_.-]?key|credential|session[_.-]?id|"

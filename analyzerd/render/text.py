@@ -41,7 +41,7 @@ def summary_text(incidents: Sequence[Incident]) -> str:
 
 def _head(incident: Incident, reason: str) -> str:
     word = "RESOLVED" if incident.state is State.RESOLVED else incident.severity.value.upper()
-    return f"{'MERGED' if reason == say.MERGED else word}  {say.headline(incident, reason)}"
+    return f"{'MERGED' if reason == say.MERGED else word}  {say.headline(incident, with_state=False)}"
 
 
 def _parts(incident: Incident, reason: str) -> Iterator[list[str]]:

@@ -95,7 +95,8 @@ class Store:
         self._db.execute(
             "INSERT OR REPLACE INTO incidents VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
-                incident.id, storable(incident.app), storable(incident.cause), incident.severity.value, incident.state.value,
+                incident.id, storable(incident.app), storable(incident.cause),
+                incident.severity.value, incident.state.value,
                 incident.first_seen_s, incident.last_seen_s, incident.revision, effect.reason, now_s, content,
             ),
         )  # fmt: skip

@@ -21,7 +21,7 @@ from tests.notify.channel import SINK, WORDS, Post
 from tests.slack_standin import Slack, random_faults, running
 
 
-class Killed(BaseException):  # noqa: N818
+class Killed(BaseException):
     """The process ended here."""
 
 
@@ -57,7 +57,7 @@ WRITES = ("begin", "done", "retry", "give_up", "lost", "hold", "release", "fold_
 
 
 def lived_through(path: Path, url: str, at: int) -> bool:
-    """Open and resolve an incident, dying at one point and starting again; True when the point was reached."""
+    """Open and resolve an incident, dying at one point; True when the point was reached."""
     fuse = burning(at)
     channel = SlackChannel("xoxb-standin", "C0ALERTS", base_url=f"{url}/api", timeout_s=2)
     post = Post(path, {SINK: (Mortal(channel, fuse, ("post", "edit", "find")), WORDS)})

@@ -38,11 +38,7 @@ def part_blocks(
     for block in _read(kind, stream, content, written_s, notes):
         last_s = _time_s(block, last_s)
         yield block
-    if len(notes) > MAX_NOTES:
-        notes[MAX_NOTES:] = [f"and {len(notes) - MAX_NOTES} more such places"]
-    source = (
-        "systemd" if stream.kind == "journal" and kind != "dmesg" else _WITNESS_OF_KIND.get(kind, (kind,))[0]
-    )
+    source = "systemd" if kind.startswith("journal-") else _WITNESS_OF_KIND.get(kind, (kind,))[0]
     name = stream.name.removeprefix("file:")
     gaps.extend(Health(last_s, source, "gap", f"{name}: {note}") for note in notes.sentences())
 

@@ -9,6 +9,7 @@ import grp
 import os
 import stat
 from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -114,7 +115,7 @@ class FollowedLog:
         if mark.offset == 0:
             start = data
         if isinstance(part.content, Plain):
-            written_ns = part.content.status().st_mtime_ns
+            written_ns = max(written_ns, part.content.status().st_mtime_ns)
             if mark.head_bytes < HEAD_BYTES:
                 start = part.content.read(0, HEAD_BYTES)
         part.mark = mark.at(mark.offset + len(data), written_ns, start)
@@ -136,10 +137,14 @@ class FollowedLog:
         self._drop(part)
 
     def _drop(self, part: Part) -> None:
-        part.content.close()
         self._parts.remove(part)
         if part is self._live:
             self._live = None
+        # Its writers may have been later than those of the next file; it is not to be read again.
+        done_ns = part.content.status().st_mtime_ns if isinstance(part.content, Plain) else 0
+        part.content.close()
+        for other in self._parts:
+            other.mark = replace(other.mark, written_ns=max(other.mark.written_ns, done_ns))
 
     # ---- what happened to the path -------------------------------------------------------------------
 
@@ -155,7 +160,8 @@ class FollowedLog:
         if live and not live.mark.same_inode(status):
             self._retire(now_s)
             if isinstance(live.content, Plain):
-                self._add_newer(live.content.status().st_mtime_ns, (live.mark,), now_s)
+                written_ns = max(live.mark.written_ns, live.content.status().st_mtime_ns)
+                self._add_newer(written_ns, tuple(part.mark for part in self._parts), now_s)
             live = None
         if live is None:
             self._open_live(now_s)
@@ -231,7 +237,7 @@ class FollowedLog:
         """Add the former files that were written after all that is known."""
         for file in rotated_files(self.path):
             if file.status.st_mtime_ns > written_ns and not any(file.is_marked(mark) for mark in known):
-                mark = Mark(file.status.st_dev, file.status.st_ino, 0, file.status.st_mtime_ns)
+                mark = Mark(file.status.st_dev, file.status.st_ino, 0, file.status.st_mtime_ns - 1)
                 self._add_former(file, mark, now_s)
 
     def _add_former(self, file: Rotated, mark: Mark, now_s: float, before: Part | None = None) -> None:
@@ -257,22 +263,35 @@ class FollowedLog:
         except OSError as error:
             self._lament(error, now_s)
             return False
-        marks, self._saved = self._saved, ()
+        names, noted = _names(self.path), len(self.notices)
+        self._find_saved(self._saved, now_s)
+        if _names(self.path) != names:
+            # Files were rotated while we looked for ours: what we opened may be another one.
+            self.close()
+            while len(self.notices) > noted:
+                self.notices.pop()
+            return False
+        self._saved = ()
+        return True
+
+    def _find_saved(self, marks: tuple[Mark, ...], now_s: float) -> None:
         former = rotated_files(self.path)
-        live_mark = next((mark for mark in marks if self._is_live(mark)), None)
-        for mark in marks:
+        # Of an empty file only the inode was known, and that may be another file's by now: time decides.
+        begun = tuple(mark for mark in marks if mark.offset)
+        live_mark = next((mark for mark in begun if self._is_live(mark)), None)
+        for mark in begun:
             file = find_marked(mark, former) if mark is not live_mark else None
             if file:
                 self._add_former(file, mark, now_s)
-            elif mark is not live_mark and mark.offset:
+            elif mark is not live_mark:
                 self.notices.append(Notice("gap", f"what was left to read of {self.path} was rotated away"))
         if live_mark is None:
-            self._add_newer(max(mark.written_ns for mark in marks), marks, now_s)
-            return True
+            unread = [mark.written_ns for mark in marks if not mark.offset]
+            self._add_newer(min(unread) if unread else max(m.written_ns for m in begun), begun, now_s)
+            return
         self._open_live(now_s)
         if self._live:
             self._live.mark = live_mark
-        return True
 
     def _is_live(self, mark: Mark) -> bool:
         try:
@@ -322,6 +341,14 @@ class FollowedLog:
 
     def _say_blind(self, why: str, mend: str) -> None:
         self.notices.append(Notice("blind", why, mend))
+
+
+def _names(path: Path) -> list[tuple[str, int]]:
+    """List which files bear the log's name and its rotated forms now."""
+    found = [(file.path.name, file.status.st_ino) for file in rotated_files(path)]
+    with suppress(OSError):
+        found.append((path.name, path.stat().st_ino))
+    return sorted(found)
 
 
 def _emptied(live: Part) -> Mark:

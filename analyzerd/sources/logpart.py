@@ -128,4 +128,10 @@ def rotated_files(path: Path) -> list[Rotated]:
                 found.append(Rotated(candidate, candidate.stat()))
             except OSError:
                 continue
-    return sorted(found, key=lambda rotated: (rotated.status.st_mtime_ns, rotated.path.name))
+    return sorted(found, key=lambda rotated: (rotated.status.st_mtime_ns, _age(rotated.path)))
+
+
+def _age(path: Path) -> int:
+    """Order files of one instant: x.2 is older than x.1, and a date older than a later one."""
+    digits = re.sub(r"\D", "", path.name.removesuffix(".gz").rpartition(".")[2])
+    return -int(digits) if 0 < len(digits) < 5 else int(digits or 0)

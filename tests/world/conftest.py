@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -51,3 +53,13 @@ def follow(request: pytest.FixtureRequest) -> Callable[..., LogFileSource]:
         return LogFileSource([(str(path), stream)], **values)
 
     return made
+
+
+@pytest.fixture
+def open_path() -> Iterator[Path]:
+    """Give a directory that any user may enter (pytest's own are closed to others)."""
+    if os.geteuid() != 0:
+        pytest.skip("needs root, to become a user without permission")
+    with tempfile.TemporaryDirectory() as name:
+        Path(name).chmod(0o755)
+        yield Path(name)

@@ -1,6 +1,7 @@
 """A stopped source goes on where it was: nothing lost, nothing twice."""
 
 import statistics
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -88,3 +89,14 @@ def test_append_arrives_quickly(tmp_path: Path) -> None:
 def _checkpoint_at_start(follow: Follow, path: Path) -> str:
     status = path.stat()
     return to_position([Mark(status.st_dev, status.st_ino, 0, status.st_mtime_ns)])
+
+
+def test_without_watchdog(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where watchdog is not installed, looking every 50 ms does as well."""
+    monkeypatch.setitem(sys.modules, "watchdog.events", None)
+    log = tmp_path / "error.log"
+    log.touch()
+    with Collected(LogFileSource([(str(log), Stream("file:x", "nginx.error"))])) as seen:
+        seen.until(lambda: seen.said("reading"))
+        append(log, *lines(1, 2))
+        seen.until(lambda: seen.data == whole(lines(1, 2)))

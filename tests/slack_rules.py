@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
+from urllib.parse import parse_qs
 
 Json = dict[str, Any]
 PAYLOAD_LIMIT = 13_200  # undocumented; seen in the wild as msg_blocks_too_long
@@ -48,6 +49,21 @@ def texts(node: Any) -> Iterator[str]:
 
 
 # ---- what Slack documents -------------------------------------------------------------------------
+
+
+def read_body(kind: str, raw: bytes) -> Json:
+    """Read a JSON or form body; Slack takes blocks and metadata in a form as JSON text."""
+    try:
+        if kind == "application/json":
+            return dict(json.loads(raw))
+        if kind == "application/x-www-form-urlencoded":
+            form = parse_qs(raw.decode("ascii"), keep_blank_values=True)
+            body: Json = {name: values[0] for name, values in form.items()}
+            return body | {name: json.loads(body[name]) for name in ("blocks", "metadata") if name in body}
+    except ValueError as error:
+        wrong = "invalid_json" if kind == "application/json" else "invalid_form_data"
+        raise RefusedError(wrong, str(error)) from error
+    raise RefusedError("invalid_post_type", kind)
 
 
 def check_message(body: Json) -> None:

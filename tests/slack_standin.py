@@ -18,12 +18,11 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs
 
 try:
-    from tests.slack_rules import RefusedError, as_text, check_message, incident_of
+    from tests.slack_rules import RefusedError, as_text, check_message, incident_of, read_body
 except ModuleNotFoundError:  # run as a script
-    from slack_rules import RefusedError, as_text, check_message, incident_of
+    from slack_rules import RefusedError, as_text, check_message, incident_of, read_body
 
 Json = dict[str, Any]
 FAULTS = ("429", "500", "503", "hang", "hang_after", "drop_before", "drop_after", "slow")
@@ -283,7 +282,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self, slack: Slack, method: str, raw: bytes) -> tuple[int, Json | str]:
         try:
-            body = self._body(raw)
+            body = read_body(self.headers.get_content_type(), raw)
             if method == "webhook":
                 return self._webhook(slack, body)
             slack.authorise(self.headers.get("Authorization"))
@@ -304,25 +303,6 @@ class _Handler(BaseHTTPRequestHandler):
             slack.violated(f"webhook: {error}")
             return 400, error.code
         return 200, "ok"
-
-    def _body(self, raw: bytes) -> Json:
-        kind = self.headers.get_content_type()
-        try:
-            if kind == "application/json":
-                return dict(json.loads(raw))
-            if kind == "application/x-www-form-urlencoded":
-                body: Json = {
-                    name: values[0]
-                    for name, values in parse_qs(raw.decode("ascii"), keep_blank_values=True).items()
-                }
-                return body | {
-                    name: json.loads(body[name]) for name in ("blocks", "metadata") if name in body
-                }
-        except ValueError as error:
-            raise RefusedError(
-                "invalid_json" if kind == "application/json" else "invalid_form_data", str(error)
-            ) from error
-        raise RefusedError("invalid_post_type", kind)
 
     def _reply(self, status: int, answer: Json | str, retry_after: str = "1") -> None:
         body = answer.encode() if isinstance(answer, str) else json.dumps(answer).encode()

@@ -94,15 +94,14 @@ LIVE = textwrap.dedent(
     from pathlib import Path
     from tests.made_incidents import numbered
     from tests.notify.channel import slack_post
-    post = slack_post(Path(sys.argv[1]), sys.argv[2], per_s=50, burst=50)
-    done = len(post.store.incidents())
+    post = slack_post(Path(sys.argv[1]), sys.argv[2], per_s=50, burst=50, catch_up_over=0)
     def work():
         for number in range(40):
             state = post.store.meta("next")
             number = int(state or 0)
             if number >= 40:
                 return
-            post.save(numbered(number // 4, revision=number % 4 + 1, last_seen_s=time.time()))
+            post.save(numbered(number // 4, revision=number % 4 + 1))
             post.store.set_meta("next", str(number + 1))
             time.sleep(0.05)
     threading.Thread(target=work, daemon=True).start()

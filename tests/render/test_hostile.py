@@ -74,8 +74,8 @@ def test_no_secret_reaches_slack_the_terminal_or_the_report() -> None:
     shown = [json.dumps(render(incident)) for render in RENDERED]
     shown += [json.dumps(blocks.summary([incident])), incident_text(incident, full=True)]
     shown += [followup_text(incident), summary_text([incident])]
-    shown.append(report([incident], [Benign("x", HOSTILE, 1, HOSTILE)], [Health(1.0, HOSTILE, "blind", HOSTILE, HOSTILE)],
-                        since_s=0, until_s=1))  # fmt: skip
+    hidden = Health(1.0, HOSTILE, "blind", HOSTILE, HOSTILE)
+    shown.append(report([incident], [Benign("x", HOSTILE, 1, HOSTILE)], [hidden], since_s=0, until_s=1))
     found = [secret for text in shown for secret in SECRETS if secret in text]
     assert found == []
 

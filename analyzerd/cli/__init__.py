@@ -1,0 +1,165 @@
+"""analyzerctl: the argument tree and exit codes. Each verb's work stands in a module of its own, imported late.
+
+Exit codes: 0 it ran; 1 runtime error or findings with --fail-on; 2 usage; 3 nothing there yet; 78 configuration.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+
+from analyzerd import __version__
+
+EX_FAILED, EX_USAGE, EX_CONFIG = 1, 2, 78
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one verb and return the exit code."""
+    arguments = parser().parse_args(argv)
+    if arguments.verb is None:
+        parser().print_help()
+        return EX_USAGE
+    return _guarded(_work_of(arguments), arguments)
+
+
+def _guarded(work: Callable[[argparse.Namespace], int], arguments: argparse.Namespace) -> int:
+    from analyzerd.errors import AnalyzerdError, ConfigError  # noqa: PLC0415
+
+    try:
+        return work(arguments)
+    except ConfigError as error:
+        return _fail(str(error), EX_CONFIG)
+    except AnalyzerdError as error:
+        return _fail(str(error), EX_FAILED)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EX_FAILED
+    except KeyboardInterrupt:
+        return 130
+
+
+def _fail(message: str, code: int) -> int:
+    sys.stderr.write(f"error: {message}\n")
+    return code
+
+
+def _work_of(arguments: argparse.Namespace) -> Callable[[argparse.Namespace], int]:
+    if arguments.verb == "diagnose":
+        from analyzerd.cli import diagnose  # noqa: PLC0415
+
+        return diagnose.run
+    if arguments.verb == "rules":
+        from analyzerd.cli import rules  # noqa: PLC0415
+
+        return rules.run
+    from analyzerd.cli import stored  # noqa: PLC0415
+
+    return {"status": stored.status, "incidents": stored.incidents, "report": stored.report}[arguments.verb]
+
+
+def parser() -> argparse.ArgumentParser:
+    """Build the whole argument tree."""
+    root = argparse.ArgumentParser(
+        prog="analyzerctl",
+        description="Why did it fail? Ask the logs, the rules, or the running analyzerd.",
+        epilog="Without the daemon, start with: analyzerctl diagnose /var/log/nginx/error.log",
+    )
+    root.add_argument("--version", action="version", version=f"analyzerctl {__version__}")
+    _common(root, suppress=False)
+    verbs = root.add_subparsers(dest="verb", metavar="VERB", title="verbs")
+    _diagnose(verbs)
+    _rules(verbs)
+    _stored(verbs)
+    return root
+
+
+def _common(part: argparse.ArgumentParser, *, suppress: bool = True) -> None:
+    """Add the global flags; they may stand before or after the verb."""
+
+    def default(value: object) -> object:
+        return argparse.SUPPRESS if suppress else value
+
+    part.add_argument(
+        "-c",
+        "--config",
+        metavar="FILE",
+        default=default(None),
+        help="instead of /etc/analyzerd/analyzerd.yaml",
+    )
+    part.add_argument("--json", action="store_true", default=default(False), help="print JSON")
+    part.add_argument(
+        "--no-color", action="store_true", default=default(False), help="never colour the output"
+    )
+    part.add_argument(
+        "-q", "--quiet", action="store_true", default=default(False), help="only what was asked for"
+    )
+    part.add_argument("-v", "--verbose", action="store_true", default=default(False), help="say more")
+
+
+def _window(part: argparse.ArgumentParser) -> None:
+    when = "as in journalctl: '2026-11-20 10:00', yesterday, today, -1h, @1795417440"
+    part.add_argument("--since", metavar="WHEN", default="", help=f"begin here, {when}")
+    part.add_argument("--until", metavar="WHEN", default="", help="end here")
+
+
+def _diagnose(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    verb = verbs.add_parser(
+        "diagnose",
+        help="find out what went wrong in logs you have",
+        description="Reads logs and says what went wrong. Needs no daemon, no root and no systemd.",
+    )
+    _common(verb)
+    _window(verb)
+    verb.add_argument(
+        "paths",
+        nargs="*",
+        metavar="PATH",
+        help="log file, .gz, journalctl -o json|export output, .journal file or folder, recording, or - (standard "
+        "input); none: this machine's journal of the last 24 hours",
+    )
+    verb.add_argument(
+        "--as", dest="as_kind", default="", metavar="KIND", help="read every PATH as this kind of log"
+    )
+    verb.add_argument(
+        "--fail-on", choices=("warning", "critical"), help="exit 1 when a problem at least this bad was found"
+    )
+    verb.add_argument("--full", action="store_true", help="all evidence, not only what decided")
+    verb.add_argument(
+        "--rules-dir", action="append", default=[], metavar="DIR", help="more rules, above the vendor's"
+    )
+
+
+def _rules(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    verb = verbs.add_parser("rules", help="list, show, test and check the rules")
+    _common(verb)
+    verb.add_argument(
+        "--rules-dir", action="append", default=[], metavar="DIR", help="more rules, above the vendor's"
+    )
+    actions = verb.add_subparsers(dest="action", metavar="ACTION", required=True)
+    listing = actions.add_parser("list", help="every rule in force with its title")
+    listing.add_argument("--kind", choices=("signal", "cause"), help="only these")
+    show = actions.add_parser("show", help="one rule as it is in force, with the file it came from")
+    show.add_argument("rule", metavar="ID")
+    test = actions.add_parser("test", help="run the tests inside the rules")
+    test.add_argument("rules", nargs="*", metavar="ID", help="only these")
+    actions.add_parser("lint", help="check all rule files; exit 1 on a mistake")
+    for action in (listing, show, test, actions.choices["lint"]):
+        _common(action)
+
+
+def _stored(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    status = verbs.add_parser("status", help="open problems, blind spots and what waits to be sent")
+    incidents = verbs.add_parser("incidents", help="list problems, or show one")
+    incidents.add_argument("incident", nargs="?", default="", metavar="ID", help="show this one whole")
+    incidents.add_argument("--open", action="store_true", dest="open_only", help="only those still open")
+    report = verbs.add_parser("report", help="the week: what went wrong, what still is")
+    for verb in (status, incidents, report):
+        _common(verb)
+    _window(incidents)
+    _window(report)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

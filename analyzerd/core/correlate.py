@@ -36,7 +36,9 @@ class Timing:
         return max(self.window_s, self.patience_s)
 
 
-def open_focus(state: EngineState, rule: SignalRule, signal: Signal, scope: str, timing: Timing) -> Focus | None:
+def open_focus(
+    state: EngineState, rule: SignalRule, signal: Signal, scope: str, timing: Timing
+) -> Focus | None:
     """Attach a signal to the question it raises, opening the question when it is new.
 
     ``scope``: the app where it is known already, else the witness's own name (resolved when judged).
@@ -59,7 +61,11 @@ def open_focus(state: EngineState, rule: SignalRule, signal: Signal, scope: str,
 def _find(state: EngineState, kind: str, key: str, scope: str, time_s: float, timing: Timing) -> Focus | None:
     for focus in state.foci:
         same = focus.kind == kind and focus.key == key and (kind == "worker" or focus.scope == scope)
-        if same and not focus.sealed and focus.t0_s - timing.window_s <= time_s <= focus.t0_s + timing.window_s:
+        if (
+            same
+            and not focus.sealed
+            and focus.t0_s - timing.window_s <= time_s <= focus.t0_s + timing.window_s
+        ):
             return focus
     return None
 
@@ -99,7 +105,9 @@ def fold(answers: list[Answer], sealed: Sequence[Focus], causes: Mapping[str, Ca
     answers.sort(key=lambda a: a.strength)
     roots: list[Answer] = []
     for answer in answers:
-        answer.root = next((r for r in roots if r.best and _is_consequence(answer, r.focus, r.best.rule)), None)
+        answer.root = next(
+            (r for r in roots if r.best and _is_consequence(answer, r.focus, r.best.rule)), None
+        )
         if answer.root is None:
             old = next((f for f in sealed if _is_consequence(answer, f, causes.get(f.cause))), None)
             answer.root = Answer(old, ()) if old is not None else None
@@ -108,7 +116,7 @@ def fold(answers: list[Answer], sealed: Sequence[Focus], causes: Mapping[str, Ca
 
 
 def _is_consequence(answer: Answer, root: Focus, rule: CauseRule | None) -> bool:
-    if rule is None or root is answer.focus or rule.benign and not _benign_covers(answer, rule):
+    if rule is None or root is answer.focus or (rule.benign and not _benign_covers(answer, rule)):
         return False
     if not set(answer.focus.rules) <= set(rule.folds):
         return False

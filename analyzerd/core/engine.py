@@ -54,7 +54,9 @@ class Options:
 class Engine:
     """Holds the state and the rules; ``step`` is the whole interface, with ``next_deadline`` for the clock."""
 
-    def __init__(self, rules: RuleSet, options: Options | None = None, state: EngineState | None = None) -> None:
+    def __init__(
+        self, rules: RuleSet, options: Options | None = None, state: EngineState | None = None
+    ) -> None:
         self.options = options or Options()
         self.state = state or EngineState()
         self.samples: deque[Sample] = deque(maxlen=MAX_SAMPLES)
@@ -80,7 +82,9 @@ class Engine:
             case Tick():
                 return self._tick(item.time_s)
             case Lines() | Entries():
-                return [effect for part in self.intake.feed(item, self.state.now_s) for effect in self.step(part)]
+                return [
+                    effect for part in self.intake.feed(item, self.state.now_s) for effect in self.step(part)
+                ]
             case Event():
                 return self._event(item)
             case AccessTally():
@@ -113,7 +117,14 @@ class Engine:
     def _signal(self, rule: SignalRule, event: Event, captures: Fields) -> list[Effect]:
         app = self._app_of_event(event)
         signal = Signal(
-            event.time_s, rule.id, app, event.source, event.pid, {**event.fields, **captures}, event.text, event.trusted
+            event.time_s,
+            rule.id,
+            app,
+            event.source,
+            event.pid,
+            {**event.fields, **captures},
+            event.text,
+            event.trusted,
         )
         if event.source == "gunicorn" and app not in self.state.ledgers:
             self.state.ledgers[app] = AppLedger(app)
@@ -166,6 +177,11 @@ class Engine:
 
     # ---- time ------------------------------------------------------------------------------------------
 
+    @property
+    def waiting(self) -> bool:
+        """Whether a half-read block of text waits for a Tick to be finished."""
+        return self.intake.waiting
+
     def next_deadline(self) -> float | None:
         """When a Tick is due although nothing arrives; None when nothing waits."""
         timing, due = self.options.timing, []
@@ -174,7 +190,9 @@ class Engine:
                 waits = (timing.settle_s, timing.patience_s, timing.seal_s)
                 due += [focus.asked_s + w for w in waits if focus.asked_s + w > self.state.now_s][:1]
         due += [
-            e.incident.last_seen_s + timing.resolve_after_s for e in self.state.incidents.values() if not e.closed
+            e.incident.last_seen_s + timing.resolve_after_s
+            for e in self.state.incidents.values()
+            if not e.closed
         ]
         return min(due, default=None)
 
@@ -231,7 +249,14 @@ class Engine:
         )
         witnesses = Witnesses(self.state.witnesses)
         return Case(
-            app, focus, self.state.now_s, signals, ledger, self._settings_of(app), witnesses, tuple(self.samples)
+            app,
+            focus,
+            self.state.now_s,
+            signals,
+            ledger,
+            self._settings_of(app),
+            witnesses,
+            tuple(self.samples),
         )
 
     def _settings_of(self, app: str) -> Mapping[str, Setting]:

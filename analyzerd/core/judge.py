@@ -24,7 +24,6 @@ UNSURE = 0.6
 VERDICT_RANK = {Verdict.CONFIRMED: 0, Verdict.LIKELY: 1, Verdict.POSSIBLE: 2, Verdict.RULED_OUT: 3}
 
 
-
 @dataclass(frozen=True, slots=True)
 class Judged:
     """A weighed suspect, with the rule it came from."""
@@ -48,7 +47,9 @@ class Judged:
 
 def judge(case: Case, causes: Mapping[str, CauseRule], signals: Mapping[str, SignalRule]) -> list[Judged]:
     """Weigh every cause that this question puts on the suspect list, surest first."""
-    suspects = [r for r in causes.values() if r.status != "shadow" and set(r.opens_on) & set(case.focus.rules)]
+    suspects = [
+        r for r in causes.values() if r.status != "shadow" and set(r.opens_on) & set(case.focus.rules)
+    ]
     judged = [_weigh(rule, case, signals) for rule in suspects if applies(rule.applies, case)]
     away = {
         cause for j in judged if j.hypothesis.verdict is Verdict.CONFIRMED for cause in j.rule.explains_away
@@ -124,7 +125,9 @@ def holds(condition: Condition, case: Case, signals: Mapping[str, SignalRule]) -
     return truth_of(condition, case, signals)[0] is Truth.TRUE
 
 
-def _check(condition: Condition, case: Case, signals: Mapping[str, SignalRule], *, supports: bool) -> Evidence:
+def _check(
+    condition: Condition, case: Case, signals: Mapping[str, SignalRule], *, supports: bool
+) -> Evidence:
     truth, value, found = truth_of(condition, case, signals)
     template = {
         Truth.TRUE: condition.says,

@@ -58,7 +58,7 @@ class AppLedger:
 
     @property
     def version(self) -> str:
-        """gunicorn's version as the newest master printed it, '' when its start was not seen."""
+        """Gunicorn's version as the newest master printed it, '' when its start was not seen."""
         return next((m.version for m in self._newest_masters() if m.version), "")
 
     @property
@@ -232,7 +232,9 @@ def address_of(text: str) -> str:
     for scheme in ("http://", "https://"):
         text = text.removeprefix(scheme)
     if text.startswith("unix:"):
-        return text.split(":/", 1)[0] + ":/" + text.split(":/", 1)[1].split(":", 1)[0] if ":/" in text else text
+        return (
+            text.split(":/", 1)[0] + ":/" + text.split(":/", 1)[1].split(":", 1)[0] if ":/" in text else text
+        )
     return text.split("/", 1)[0]
 
 

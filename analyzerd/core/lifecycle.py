@@ -15,7 +15,17 @@ from analyzerd.core.facts import FACTS
 from analyzerd.core.judge import Judged, fill, holds
 from analyzerd.core.solvers import SOLVERS
 from analyzerd.core.state import EngineState, Focus, OpenIncident, incident_id
-from analyzerd.model import Benign, Effect, Incident, Recommendation, SaveBenign, SaveIncident, Signal, State, Verdict
+from analyzerd.model import (
+    Benign,
+    Effect,
+    Incident,
+    Recommendation,
+    SaveBenign,
+    SaveIncident,
+    Signal,
+    State,
+    Verdict,
+)
 from analyzerd.rules.schema import Advice, CauseRule, SignalRule
 from analyzerd.units import format_duration
 
@@ -50,7 +60,12 @@ class Group:
 
 
 def publish(
-    state: EngineState, app: str, answers: Sequence[Answer], cases: Mapping[int, Case], rules: Rules, timing: Timing
+    state: EngineState,
+    app: str,
+    answers: Sequence[Answer],
+    cases: Mapping[int, Case],
+    rules: Rules,
+    timing: Timing,
 ) -> list[Effect]:
     """Bring the incidents of one app up to date with its judged questions."""
     effects: list[Effect] = []
@@ -106,7 +121,11 @@ def _converge(state: EngineState, group: Group, cases: Mapping[int, Case], rules
 def _entry(state: EngineState, group: Group) -> tuple[OpenIncident, str]:
     """The incident this group counts towards: the same problem, one it corrects or explains, or a new one."""
     for entry in state.incidents.values():
-        same = entry.incident.app == group.app and entry.incident.cause == group.rule.id and entry.key == group.key
+        same = (
+            entry.incident.app == group.app
+            and entry.incident.cause == group.rule.id
+            and entry.key == group.key
+        )
         if same and not entry.closed:
             return entry, "updated"
     for answer in group.live:
@@ -148,7 +167,9 @@ def _merge_others(state: EngineState, group: Group, entry: OpenIncident) -> list
     effects: list[Effect] = []
     for other_id in sorted({a.focus.incident for a in group.live} - {"", entry.incident.id}):
         other = state.incidents.get(other_id)
-        others_left = [f for f in state.foci if f.incident == other_id and f not in [a.focus for a in group.live]]
+        others_left = [
+            f for f in state.foci if f.incident == other_id and f not in [a.focus for a in group.live]
+        ]
         if other is None or other.closed or others_left or other.sealed_occurrences:
             continue
         other.closed = True
@@ -223,7 +244,9 @@ def _describe(
         confidence=best.hypothesis.confidence,
         because=best.hypothesis.because,
         guide_cause=best.rule.guide_cause,
-        summary=fill(because.says, case) if because else fill(best.rule.description.split("\n\n")[0].strip(), case),
+        summary=fill(because.says, case)
+        if because
+        else fill(best.rule.description.split("\n\n")[0].strip(), case),
         first_seen_s=min([old.first_seen_s, *(f.t0_s for f in foci)]),
         last_seen_s=max([old.last_seen_s, *(f.t1_s for f in foci)]),
         occurrences=entry.sealed_occurrences + len(group.roots),
@@ -278,7 +301,9 @@ def _consequences(group: Group, rules: Rules) -> list[str]:
     for answer in group.folded:
         for rule, n in answer.focus.rules.items():
             counts[rule] = counts.get(rule, 0) + n
-    return [f"{n} x {rules.signals[rule].title}" for rule, n in sorted(counts.items()) if rule in rules.signals]
+    return [
+        f"{n} x {rules.signals[rule].title}" for rule, n in sorted(counts.items()) if rule in rules.signals
+    ]
 
 
 def _timeline(signals: Sequence[Signal], rules: Rules) -> Iterable[tuple[float, str]]:

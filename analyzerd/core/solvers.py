@@ -50,7 +50,7 @@ def _fact_number(case: Case, name: str) -> float | None:
 
 @solver("proxy_read_timeout_over_gunicorn")
 def proxy_read_timeout(case: Case) -> Answer | None:
-    """nginx waits longer than gunicorn's own limit, or than the longest request that finished."""
+    """Nginx waits longer than gunicorn's own limit, or than the longest request that finished."""
     current = case.number("nginx.proxy_read_timeout")
     finished = _fact_number(case, "mismatch.completed_s") or 0.0
     own = case.number("gunicorn.timeout") if case.setting("gunicorn.worker_class") == "sync" else None
@@ -60,7 +60,11 @@ def proxy_read_timeout(case: Case) -> Answer | None:
     proposed = math.ceil(limit_s) + QUEUE_MARGIN_S
     if proposed <= current:
         return None
-    basis = f"gunicorn timeout {own:g} s" if own and own >= limit_s else f"1.3 x {finished:.1f} s, the longest that finished"
+    basis = (
+        f"gunicorn timeout {own:g} s"
+        if own and own >= limit_s
+        else f"1.3 x {finished:.1f} s, the longest that finished"
+    )
     return Answer(f"{current:g}s", f"{proposed}s", f"{basis} + {QUEUE_MARGIN_S} s for waiting in the queue")
 
 
@@ -70,13 +74,18 @@ def pool_for_threads(case: Case) -> Answer | None:
     threads, pool = _fact_number(case, "gunicorn.concurrency"), _fact_number(case, "pool.size")
     if threads is None or pool is None or threads <= pool:
         return None
-    return Answer(int(pool), int(threads), f"{threads:g} requests at once per worker > {pool:g} pooled connections")
+    return Answer(
+        int(pool), int(threads), f"{threads:g} requests at once per worker > {pool:g} pooled connections"
+    )
 
 
 @solver("workers_for_memory")
 def workers_for_memory(case: Case) -> Answer | None:
     """As many workers as fit the limit that was hit, with a reserve."""
-    limit, per_worker = _fact_number(case, "oom.limit_bytes"), _fact_number(case, "workers.memory_median_bytes")
+    limit, per_worker = (
+        _fact_number(case, "oom.limit_bytes"),
+        _fact_number(case, "workers.memory_median_bytes"),
+    )
     current = case.number("gunicorn.workers")
     if not limit or not per_worker or current is None:
         return None
@@ -84,7 +93,9 @@ def workers_for_memory(case: Case) -> Answer | None:
     fits = int((limit - reserve) // per_worker)
     if fits < 1 or fits >= current:
         return None
-    sums = f"({format_bytes(limit)} - {format_bytes(reserve)} reserve) / {format_bytes(per_worker)} per worker"
+    sums = (
+        f"({format_bytes(limit)} - {format_bytes(reserve)} reserve) / {format_bytes(per_worker)} per worker"
+    )
     return Answer(int(current), fits, f"{sums} = {fits}")
 
 
@@ -96,7 +107,9 @@ def memory_for_spike(case: Case) -> Answer | None:
         return None
     needed = limit + victim
     return Answer(
-        format_bytes(limit), "", f"the victim alone held {format_bytes(victim)} when it was stopped at {format_bytes(limit)}"
+        format_bytes(limit),
+        "",
+        f"the victim alone held {format_bytes(victim)} when it was stopped at {format_bytes(limit)}"
         f"; a limit below about {format_bytes(needed)} would be hit again by the same request",
     )
 
@@ -112,11 +125,15 @@ def single_bind_timeout(case: Case) -> Answer | None:
 
 @solver("backlog_for_stall")
 def backlog_for_stall(case: Case) -> Answer | None:
-    """gunicorn's usual backlog where it was set lower."""
+    """Gunicorn's usual backlog where it was set lower."""
     backlog = case.number("gunicorn.backlog")
     if backlog is None or backlog >= 2048:
         return None
-    return Answer(int(backlog), 2048, "gunicorn's default; the kernel caps it at net.core.somaxconn (4096 on current kernels)")
+    return Answer(
+        int(backlog),
+        2048,
+        "gunicorn's default; the kernel caps it at net.core.somaxconn (4096 on current kernels)",
+    )
 
 
 @solver("nginx_connections")
@@ -125,7 +142,9 @@ def nginx_connections(case: Case) -> Answer | None:
     limit = _fact_number(case, "nginx.worker_connections")
     if not limit:
         return None
-    return Answer(int(limit), int(limit * 4), f"2 connections per proxied request x 2 for the peak x {limit:g}")
+    return Answer(
+        int(limit), int(limit * 4), f"2 connections per proxied request x 2 for the peak x {limit:g}"
+    )
 
 
 @solver("requests_for_recycling")
@@ -134,4 +153,8 @@ def max_requests(case: Case) -> Answer | None:
     current = case.number("gunicorn.max_requests")
     if not current:
         return None
-    return Answer(int(current), int(current * 10), f"10 x {current:g}: a tenth of the restarts, a tenth of the lost requests")
+    return Answer(
+        int(current),
+        int(current * 10),
+        f"10 x {current:g}: a tenth of the restarts, a tenth of the lost requests",
+    )

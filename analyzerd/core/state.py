@@ -14,7 +14,7 @@ from analyzerd.core.ledger import AppLedger
 from analyzerd.model import AccessTally, Health, Incident, Setting, Signal
 
 FORMAT = "analyzerd.engine/1"
-"""Bumped when the shape below changes; an older blob is then set aside and the engine starts fresh."""
+"""Bumped when the shape below changes: the store sets an older state aside and the engine starts fresh."""
 
 
 @dataclass(slots=True)
@@ -68,18 +68,9 @@ class EngineState:
     streams: dict[str, StreamState] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Blob:
-    """The saved form: a format tag beside the state."""
-
-    format: str
-    rules: str
-    state: EngineState
-
-
-def encode(state: EngineState, rules: str) -> bytes:
-    """The state as JSON; ``rules`` is a fingerprint of the rule set it was built with, for the record."""
-    return msgspec.json.encode(Blob(FORMAT, rules, state), enc_hook=_plain)
+def encode(state: EngineState) -> bytes:
+    """The state as JSON."""
+    return msgspec.json.encode(state, enc_hook=_plain)
 
 
 def _plain(value: object) -> object:
@@ -89,13 +80,10 @@ def _plain(value: object) -> object:
 
 
 def decode(blob: bytes) -> EngineState | None:
-    """The saved state, or None when it was written by another shape of the program."""
+    """The saved state, or None when it does not have this program's shape."""
     try:
-        tag = msgspec.json.decode(blob, type=dict[str, msgspec.Raw])
-        if msgspec.json.decode(tag["format"]) != FORMAT:
-            return None
-        return msgspec.json.decode(tag["state"], type=EngineState)
-    except (msgspec.MsgspecError, KeyError):
+        return msgspec.json.decode(blob, type=EngineState)
+    except msgspec.MsgspecError:
         return None
 
 

@@ -79,13 +79,26 @@ def _boots_before(case: Case, at: float) -> int:
 def _boot_has_reason(case: Case, at: float) -> bool:
     """A departure, a request for more, or a start that this boot answers; one departure explains one boot."""
     since = at - 15.0
-    leavers = {w.pid for w in case.ledger.workers.values() if w.exiting_s and since <= w.exiting_s <= at + 1.0}
-    for rule in ("gunicorn.worker-signal", "gunicorn.worker-exit-code", "gunicorn.worker-timeout", "kernel.oom-kill",
-                 "kernel.segfault", "gunicorn.boot-exception"):
-        leavers |= {worker_of(s) or 0 for s in case.signals if s.rule == rule and since <= s.time_s <= at + 1.0}
+    leavers = {
+        w.pid for w in case.ledger.workers.values() if w.exiting_s and since <= w.exiting_s <= at + 1.0
+    }
+    for rule in (
+        "gunicorn.worker-signal",
+        "gunicorn.worker-exit-code",
+        "gunicorn.worker-timeout",
+        "kernel.oom-kill",
+        "kernel.segfault",
+        "gunicorn.boot-exception",
+    ):
+        leavers |= {
+            worker_of(s) or 0 for s in case.signals if s.rule == rule and since <= s.time_s <= at + 1.0
+        }
     boots = [w for w in case.ledger.workers.values() if since <= w.booted_s <= at]
-    if any(m.kind in ("start", "grow") or m.kind.startswith(("signal:", "stopping", "reloading"))
-           for m in case.ledger.marks if since <= m.time_s <= at + 1.0):
+    if any(
+        m.kind in ("start", "grow") or m.kind.startswith(("signal:", "stopping", "reloading"))
+        for m in case.ledger.marks
+        if since <= m.time_s <= at + 1.0
+    ):
         return True
     return len(leavers) >= len(boots)
 
@@ -123,7 +136,11 @@ def boot_served_first(case: Case) -> Value:
     """Whether a worker left with a start-failure code although it had been up and its start printed no error."""
     if any(case.find(rule) for rule in ("gunicorn.boot-exception", "gunicorn.app-not-found")):
         return False
-    coded = [worker_of(s) or -1 for s in case.find("gunicorn.worker-exit-code") if s.fields.get("code") in BOOT_CODES]
+    coded = [
+        worker_of(s) or -1
+        for s in case.find("gunicorn.worker-exit-code")
+        if s.fields.get("code") in BOOT_CODES
+    ]
     exits = {worker_of(s): s.time_s for s in case.find("gunicorn.worker-exit-code")}
     return any(
         pid in case.ledger.workers and exits[pid] - case.ledger.workers[pid].booted_s >= 1.0 for pid in coded

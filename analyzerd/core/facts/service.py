@@ -66,9 +66,11 @@ def master_starts(case: Case) -> Value:
 
 @fact("unit.restarts")
 def unit_restarts(case: Case) -> Value:
-    """systemd's restart counter of the unit as last printed."""
+    """Systemd's restart counter of the unit as last printed."""
     found = case.find("systemd.restart-scheduled", within_s=300.0)
-    counters = [int(n) for s in found if isinstance(n := s.fields.get("restarts"), int | str) and str(n).isdigit()]
+    counters = [
+        int(n) for s in found if isinstance(n := s.fields.get("restarts"), int | str) and str(n).isdigit()
+    ]
     return max(counters) if counters else (len(found) or None)
 
 
@@ -119,13 +121,14 @@ def disk_free_share(case: Case) -> Value:
     if not near:
         return None
     return min(
-        min(d.free_bytes / max(d.size_bytes, 1), d.free_inodes / d.inodes if d.inodes else 1.0) for d in near[-1].disks
+        min(d.free_bytes / max(d.size_bytes, 1), d.free_inodes / d.inodes if d.inodes else 1.0)
+        for d in near[-1].disks
     )
 
 
 @fact("nginx.worker_connections")
 def nginx_worker_connections(case: Case) -> Value:
-    """nginx's connection limit as its alert prints it."""
+    """Nginx's connection limit as its alert prints it."""
     for signal in case.find("nginx.worker-connections"):
         return signal.fields.get("limit")
     return case.number("nginx.worker_connections")

@@ -6,7 +6,17 @@ from analyzerd.core.case import Case, version_tuple
 from analyzerd.core.facts.registry import fact
 from analyzerd.model import Signal, Value
 
-DATABASE_WORDS = ("dbconn", "cursor", "execute", "session.", "engine.", "query", "database", "psycopg", "sqlalchemy")
+DATABASE_WORDS = (
+    "dbconn",
+    "cursor",
+    "execute",
+    "session.",
+    "engine.",
+    "query",
+    "database",
+    "psycopg",
+    "sqlalchemy",
+)
 
 
 def _stack(case: Case) -> Signal | None:
@@ -102,6 +112,4 @@ def endpoint(case: Case) -> Value:
 
 def _lost_requests(case: Case) -> list[Signal]:
     """Requests nginx lost in the very moment of the question."""
-    return [
-        s for rule in ("nginx.closed-early", "nginx.reset") for s in case.find(rule, within_s=3.0)
-    ]
+    return [s for rule in ("nginx.closed-early", "nginx.reset") for s in case.find(rule, within_s=3.0)]

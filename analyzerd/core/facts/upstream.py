@@ -25,8 +25,13 @@ def deploy_bad(case: Case) -> Value:
     """Whether the restart itself failed: a boot error stands in the same minute."""
     return any(
         case.find(rule, within_s=60.0)
-        for rule in ("gunicorn.boot-exception", "gunicorn.shutdown-reason", "gunicorn.app-not-found", "kernel.oom-kill",
-                     "gunicorn.bind-in-use")
+        for rule in (
+            "gunicorn.boot-exception",
+            "gunicorn.shutdown-reason",
+            "gunicorn.app-not-found",
+            "kernel.oom-kill",
+            "gunicorn.bind-in-use",
+        )
     )
 
 
@@ -62,7 +67,11 @@ def upstream_is_ours(case: Case) -> Value:
 def _matches(address: str, listeners: tuple[str, ...]) -> bool:
     port = address.rsplit(":", 1)[-1]
     everywhere = {f"0.0.0.0:{port}", f"[::]:{port}", f":{port}"}
-    return address in listeners or bool(everywhere & set(listeners)) or f"localhost:{port}" in (address, *listeners)
+    return (
+        address in listeners
+        or bool(everywhere & set(listeners))
+        or f"localhost:{port}" in (address, *listeners)
+    )
 
 
 @fact("upstream.is_other_loopback")
@@ -122,7 +131,12 @@ def gunicorn_silent(case: Case) -> Value:
     """Whether gunicorn printed nothing about a worker around the question."""
     if not case.witnesses.reads("gunicorn"):
         return None
-    loud = ("gunicorn.worker-timeout", "gunicorn.worker-signal", "gunicorn.boot-exception", "gunicorn.worker-exit-code")
+    loud = (
+        "gunicorn.worker-timeout",
+        "gunicorn.worker-signal",
+        "gunicorn.boot-exception",
+        "gunicorn.worker-exit-code",
+    )
     return not any(case.find(rule) for rule in loud)
 
 

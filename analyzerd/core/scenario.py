@@ -1,0 +1,25 @@
+"""Runs a written scenario through the whole engine: for the tests inside cause rules."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from analyzerd.core.engine import Engine, Options
+from analyzerd.core.replay import finish, run_until
+from analyzerd.formats.scenario import parse_scenario
+from analyzerd.model import Effect, SaveBenign, SaveIncident, Tick, Verdict
+from analyzerd.rules.schema import RuleSet
+
+
+def diagnose_scenario(text: str, rules: RuleSet) -> Sequence[tuple[str, str]]:
+    """(cause, verdict) of every hypothesis: the leading ones of the incidents first, then their rivals."""
+    engine, effects = Engine(rules, Options()), list[Effect]()
+    for item in parse_scenario(text):
+        effects += run_until(engine, item.time_s) if isinstance(item, Tick) else engine.step(item)
+    effects += engine.flush()
+    effects += finish(engine)
+    final = {e.incident.id: e.incident for e in effects if isinstance(e, SaveIncident)}
+    standing = [i for i in final.values() if not i.resolution]
+    found = [(i.cause, i.verdict.value) for i in standing]
+    found += [(e.benign.id, Verdict.CONFIRMED.value) for e in effects if isinstance(e, SaveBenign)]
+    return found + [(h.cause, h.verdict.value) for i in standing for h in i.hypotheses if h.cause != i.cause]

@@ -1,0 +1,100 @@
+"""Builds everything the daemon runs from its configuration. Starts nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from analyzerd.config import Config, FileConfig
+from analyzerd.core.apps import Apps
+from analyzerd.core.correlate import Timing
+from analyzerd.core.engine import Engine, Options
+from analyzerd.core.facts import FACTS
+from analyzerd.core.solvers import SOLVERS
+from analyzerd.core.state import EngineState
+from analyzerd.daemon.clock import utc_offset_s
+from analyzerd.daemon.sampler import nginx_settings
+from analyzerd.model import Stream
+from analyzerd.notify.console import Console
+from analyzerd.notify.contract import Sink, Words
+from analyzerd.notify.slack import SlackChannel
+from analyzerd.notify.webhook import SlackWebhook
+from analyzerd.render import blocks, text
+from analyzerd.rules.layers import build
+from analyzerd.rules.schema import RuleSet
+from analyzerd.sources.journal import JournalSource
+from analyzerd.sources.logfile import LogFileSource
+from analyzerd.sources.rulefiles import read_layers
+
+USUAL_FILES = (
+    FileConfig(path="/var/log/nginx/error.log", kind="nginx.error", unit="nginx.service"),
+    FileConfig(path="/var/log/nginx/access.log", kind="nginx.access", unit="nginx.service"),
+)
+USUAL_NGINX_CONF = "/etc/nginx/nginx.conf"
+
+BLOCK_WORDS = Words(blocks.message, blocks.thread, blocks.plain, blocks.followup, blocks.summary)
+TEXT_WORDS = Words(
+    message=lambda incident, reason: {"text": text.incident_text(incident, reason)},
+    thread=lambda incident: {"text": text.incident_text(incident, full=True)},
+    plain=lambda incident, reason: {"text": text.incident_text(incident, reason)},
+    followup=lambda incident, reason: {"text": text.followup_text(incident, reason)},
+    summary=lambda incidents: {"text": text.summary_text(incidents)},
+)
+
+
+def load_rules(config: Config, previous: RuleSet | None = None) -> RuleSet:
+    """Read vendor and operator rules; files that cannot be used keep their last good version."""
+    return build(read_layers(config.rules_dirs), previous, facts=FACTS, solvers=SOLVERS)
+
+
+def engine(config: Config, rules: RuleSet, state: EngineState | None = None) -> Engine:
+    """Build the engine as configured."""
+    timing = Timing(
+        settle_s=config.timing.settle,
+        patience_s=config.timing.patience,
+        resolve_after_s=config.timing.resolve_after,
+    )
+    return Engine(rules, Options(Apps(config.app_by_unit), timing), state)
+
+
+def journal(config: Config) -> JournalSource | None:
+    """Build the journal reader, None when switched off."""
+    if not config.journal.enabled:
+        return None
+    return JournalSource(config.journal.units, path=config.journal.path or None)
+
+
+def nginx_conf(config: Config) -> str:
+    """Where nginx's configuration is: as configured, else the usual place when it is there."""
+    if config.nginx_conf:
+        return config.nginx_conf
+    return USUAL_NGINX_CONF if Path(USUAL_NGINX_CONF).is_file() else ""
+
+
+def log_files(config: Config) -> LogFileSource | None:
+    """Build the follower of log files, None when there is none to follow."""
+    chosen = config.files or tuple(f for f in USUAL_FILES if Path(f.path).exists())
+    if not chosen:
+        return None
+    known = {s.name: s.value for s in nginx_settings(nginx_conf(config))}
+    return LogFileSource([(f.path, _stream(f, str(known.get("nginx.log_format") or ""))) for f in chosen])
+
+
+def _stream(file: FileConfig, nginx_format: str) -> Stream:
+    log_format = file.log_format or (nginx_format if file.kind == "nginx.access" else "")
+    return Stream(f"file:{file.path}", file.kind, file.unit, log_format, utc_offset_s())
+
+
+def sinks(config: Config) -> Mapping[str, tuple[Sink, Words]]:
+    """Build where messages go, keyed by the sink's name: Slack, its webhook, or standard output."""
+    slack = config.slack
+    if token := slack.token.get_secret_value():
+        channel = SlackChannel(
+            token, slack.channel, base_url=slack.api_url, timeout_s=max(1, int(slack.timeout))
+        )
+        return {channel.name: (channel, BLOCK_WORDS)}
+    if url := slack.webhook_url.get_secret_value():
+        webhook = SlackWebhook(url, timeout_s=max(1, int(slack.timeout)))
+        return {webhook.name: (webhook, BLOCK_WORDS)}
+    console = Console()
+    return {console.name: (console, TEXT_WORDS)}

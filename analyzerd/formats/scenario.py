@@ -1,0 +1,162 @@
+"""The one line format for what happened when: tests inside cause rules, recorded incidents.
+
+    +0s    reads            gunicorn, nginx.error, kernel
+    +0s    setting          gunicorn.timeout 30
+    +5s    sample           worker 12 cpu_user_s=3.5 state=R
+    +9s    gunicorn         [8] [CRITICAL] WORKER TIMEOUT (pid:12)
+    +9s    kernel           Memory cgroup out of memory: Killed process 12 (gunicorn) ...
+    +9s    nginx.error      [error] 77#77: *1 upstream prematurely closed connection ...
+    +9s    nginx.access     GET /x 504 60.0
+    +9s    gunicorn.access  GET /x 200 4.0
+    +9s    systemd          gunicorn.service MESSAGE_ID=... EXIT_CODE=exited
+           | a further line of the same text (traceback, report)
+
+Knows how each source writes its lines; the real formats read them again.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+from analyzerd.model import (
+    Entries,
+    Entry,
+    Health,
+    HostReading,
+    Input,
+    Lines,
+    ListenerReading,
+    ProcessReading,
+    Sample,
+    Setting,
+    Stream,
+    Tick,
+    Value,
+)
+from analyzerd.units import parse_duration_s
+
+START_S = 1_800_000_000.0
+UNIT = "app.service"
+_LINE = re.compile(r"\+(?P<at>[0-9.]+(?:ms|s|m|h)?)\s+(?P<what>[a-z.]+)\s+(?P<text>.*)", re.ASCII)
+_ACCESS = re.compile(r"(?P<method>[A-Z]+) (?P<path>\S+) (?P<status>\d{3}) (?P<seconds>[0-9.]+)", re.ASCII)
+NGINX_FORMAT = '$msec $remote_addr "$request" $status urt=$upstream_response_time'
+GUNICORN_FORMAT = '%(t)s pid=%(p)s "%(r)s" %(s)s us=%(D)s'
+
+
+def parse_scenario(text: str) -> Iterator[Input]:
+    """Inputs in the order written, each after the Tick of its time. Raises ValueError naming the line."""
+    for number, record in enumerate(_records(text), 1):
+        match = _LINE.fullmatch(record[0].strip())
+        if match is None:
+            raise ValueError(f"line {number}: {record[0].strip()!r} is not '+<time> <source> <text>'")
+        time_s = START_S + parse_duration_s(match["at"])
+        yield Tick(time_s)
+        yield from _inputs(time_s, match["what"], match["text"], record[1:], number)
+
+
+def _records(text: str) -> Iterator[list[str]]:
+    record: list[str] = []
+    for line in text.splitlines():
+        if line.strip().startswith("|"):
+            record.append(line.split("|", 1)[1].removeprefix(" "))
+        elif line.strip():
+            if record:
+                yield record
+            record = [line]
+    if record:
+        yield record
+
+
+def _inputs(time_s: float, what: str, text: str, more: list[str], number: int) -> Iterator[Input]:
+    match what:
+        case "reads":
+            yield from (Health(time_s, source.strip(), "reading") for source in text.split(","))
+        case "blind":
+            yield from (Health(time_s, source.strip(), "blind", "not read") for source in text.split(","))
+        case "setting":
+            name, _, value = text.partition(" ")
+            yield Setting(time_s, UNIT, name, _typed(value.strip()), "test")
+        case "sample":
+            yield _sample(time_s, text)
+        case "gunicorn" | "app":
+            stamp = "" if what == "app" else _stamp(time_s, "[%Y-%m-%d %H:%M:%S +0000] ")
+            yield _lines("gunicorn", [stamp + text, *more])
+        case "nginx.error":
+            stamp = _stamp(time_s, "%Y/%m/%d %H:%M:%S ")
+            yield _lines("nginx.error", [stamp + text, *more])
+        case "kernel":
+            yield Entries(
+                Stream("journal", "journal"), tuple(_kernel(time_s, line) for line in [text, *more])
+            )
+        case "systemd":
+            yield Entries(Stream("journal", "journal"), (_manager(time_s, text),))
+        case "nginx.access" | "gunicorn.access":
+            yield _access(time_s, what, text, number)
+        case _:
+            raise ValueError(f"line {number}: unknown source {what!r}")
+
+
+def _lines(kind: str, lines: list[str]) -> Lines:
+    return Lines(
+        Stream(f"test:{kind}", kind, UNIT if kind == "gunicorn" else ""), ("\n".join(lines) + "\n").encode()
+    )
+
+
+def _kernel(time_s: float, line: str) -> Entry:
+    return Entry(time_s, line.encode(), None, "", "kernel", "kernel")
+
+
+def _manager(time_s: float, text: str) -> Entry:
+    unit, _, rest = text.partition(" ")
+    fields = dict(
+        pair.split("=", 1) for pair in rest.split() if "=" in pair and pair.split("=", 1)[0].isupper()
+    )
+    message = " ".join(word for word in rest.split() if word.split("=", 1)[0] not in fields)
+    return Entry(time_s, message.encode(), 1, "init.scope", "journal", "systemd", {"UNIT": unit, **fields})
+
+
+def _access(time_s: float, what: str, text: str, number: int) -> Lines:
+    found = _ACCESS.fullmatch(text.strip())
+    if found is None:
+        raise ValueError(f"line {number}: an access line is 'METHOD PATH STATUS SECONDS'")
+    method, path, status, seconds = found.groups()
+    if what == "nginx.access":
+        line = f'{time_s:.3f} 127.0.0.1 "{method} {path} HTTP/1.1" {status} urt={seconds}'
+        return Lines(Stream("test:nginx.access", what, "", NGINX_FORMAT), line.encode() + b"\n")
+    stamp = _stamp(time_s, "[%d/%b/%Y:%H:%M:%S +0000]")
+    line = f'{stamp} pid=<1> "{method} {path} HTTP/1.0" {status} us={int(float(seconds) * 1e6)}'
+    return Lines(Stream("test:gunicorn.access", what, UNIT, GUNICORN_FORMAT), line.encode() + b"\n")
+
+
+def _sample(time_s: float, text: str) -> Sample:
+    """``worker 12 rss_bytes=5 state=R; listener 127.0.0.1:8000 queue=3; host ListenOverflows=4 oom_kill=0``."""
+    processes: list[ProcessReading] = []
+    listeners: list[ListenerReading] = []
+    netstat: dict[str, int] = {}
+    vmstat: dict[str, int] = {}
+    for item in text.split(";"):
+        words = item.split()
+        values = {k: _typed(v) for k, v in (w.split("=", 1) for w in words if "=" in w)}
+        if words[0] in ("worker", "master"):
+            processes.append(ProcessReading(int(words[1]), words[0], UNIT, **values))  # type: ignore[arg-type]
+        elif words[0] == "listener":
+            listeners.append(ListenerReading(words[1], unit=UNIT, **values))  # type: ignore[arg-type]
+        else:
+            for name, value in values.items():
+                (vmstat if name.islower() else netstat)[name] = int(value or 0)
+    return Sample(time_s, HostReading(netstat=netstat, vmstat=vmstat), tuple(processes), tuple(listeners))
+
+
+def _stamp(time_s: float, form: str) -> str:
+    return datetime.fromtimestamp(time_s, UTC).strftime(form)
+
+
+def _typed(text: str) -> Value:
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text

@@ -59,6 +59,7 @@ class FollowedLog:
         self._grace_s, self._backfill_bytes = grace_s, backfill_bytes
         self._missing_since_s: float | None = None
         self._first_size: int | None = None
+        self._done_ns = 0  # files last written before are read, or being read
         self._seen: tuple[int, int] = (-1, -1)
         self._from_start = position is not None
         self.notices: deque[Notice] = deque()
@@ -67,7 +68,9 @@ class FollowedLog:
     @property
     def position(self) -> str:
         """Say where to go on, as text for a checkpoint."""
-        return to_position([*self._saved, *(part.mark for part in self._parts)])
+        marks = [*self._saved, *(part.mark for part in self._parts)]
+        # With no file at hand the time tells later ones from those that were read.
+        return to_position(marks or ([Mark(0, 0, 0, self._done_ns)] if self._done_ns else []))
 
     def close(self) -> None:
         """Close all files."""
@@ -141,7 +144,8 @@ class FollowedLog:
         if part is self._live:
             self._live = None
         # Its writers may have been later than those of the next file; it is not to be read again.
-        done_ns = part.content.status().st_mtime_ns if isinstance(part.content, Plain) else 0
+        done_ns = _last_written_ns(part)
+        self._done_ns = max(self._done_ns, done_ns)
         part.content.close()
         for other in self._parts:
             other.mark = replace(other.mark, written_ns=max(other.mark.written_ns, done_ns))
@@ -159,11 +163,10 @@ class FollowedLog:
         live = self._live
         if live and not live.mark.same_inode(status):
             self._retire(now_s)
-            if isinstance(live.content, Plain):
-                written_ns = max(live.mark.written_ns, live.content.status().st_mtime_ns)
-                self._add_newer(written_ns, tuple(part.mark for part in self._parts), now_s)
             live = None
         if live is None:
+            if self._done_ns:
+                self._add_newer(self._done_ns, tuple(part.mark for part in self._parts), now_s)
             self._open_live(now_s)
         elif self._seen != (status.st_size, status.st_mtime_ns):
             self._seen = (status.st_size, status.st_mtime_ns)
@@ -183,7 +186,9 @@ class FollowedLog:
         if not self._revive(content, status):
             offset = 0 if self._from_start else self._offset_before_end(content, status.st_size)
             mark = Mark(status.st_dev, status.st_ino, 0)
-            mark = mark.at(offset, status.st_mtime_ns, content.read(0, HEAD_BYTES))
+            # What is written within the same instant counts as later.
+            written_ns = status.st_mtime_ns - (offset == 0)
+            mark = mark.at(offset, written_ns, content.read(0, HEAD_BYTES))
             self._live = Part(self.path, content, mark)
             self._parts.append(self._live)
         self._from_start, self._missing_since_s = True, None
@@ -231,6 +236,7 @@ class FollowedLog:
     def _retire(self, now_s: float) -> None:
         if self._live:
             self._live.until_s, self._live.linger_s = now_s + self._grace_s, self._grace_s
+            self._done_ns = max(self._done_ns, _last_written_ns(self._live))
             self._live = None
 
     def _add_newer(self, written_ns: int, known: tuple[Mark, ...], now_s: float) -> None:
@@ -288,9 +294,10 @@ class FollowedLog:
         if live_mark is None:
             unread = [mark.written_ns for mark in marks if not mark.offset]
             self._add_newer(min(unread) if unread else max(m.written_ns for m in begun), begun, now_s)
-            return
-        self._open_live(now_s)
-        if self._live:
+        with suppress(OSError):
+            self.path.stat()
+            self._open_live(now_s)
+        if self._live and live_mark:
             self._live.mark = live_mark
 
     def _is_live(self, mark: Mark) -> bool:
@@ -341,6 +348,11 @@ class FollowedLog:
 
     def _say_blind(self, why: str, mend: str) -> None:
         self.notices.append(Notice("blind", why, mend))
+
+
+def _last_written_ns(part: Part) -> int:
+    written_ns = part.content.status().st_mtime_ns if isinstance(part.content, Plain) else 0
+    return max(written_ns, part.mark.written_ns + (part.mark.offset == 0))
 
 
 def _names(path: Path) -> list[tuple[str, int]]:

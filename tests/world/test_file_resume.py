@@ -88,7 +88,7 @@ def test_append_arrives_quickly(tmp_path: Path) -> None:
 
 def _checkpoint_at_start(follow: Follow, path: Path) -> str:
     status = path.stat()
-    return to_position([Mark(status.st_dev, status.st_ino, 0, status.st_mtime_ns)])
+    return to_position([Mark(status.st_dev, status.st_ino, 0, status.st_mtime_ns - 1)])
 
 
 def test_without_watchdog(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

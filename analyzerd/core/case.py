@@ -5,11 +5,12 @@ Asked by facts and by the judge; answers None where it cannot know. Decides noth
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 from analyzerd.core.ledger import AppLedger, address_of, worker_of
+from analyzerd.core.signals import AppSignals, signal_key
 from analyzerd.core.state import Focus
 from analyzerd.model import Health, ProcessReading, Sample, Setting, Signal, Value
 
@@ -48,16 +49,21 @@ class Witnesses:
 
 @dataclass
 class Case:
-    """The evidence for one focus. ``signals`` are of its app or of the host, sorted by time, forged ones left out."""
+    """The evidence for one focus; ``view`` holds the signals of its app and of the host."""
 
     app: str
     focus: Focus
     now_s: float
-    signals: Sequence[Signal]
+    view: AppSignals
     ledger: AppLedger
     settings: Mapping[str, Setting]
     witnesses: Witnesses
     samples: Sequence[Sample]
+
+    @property
+    def signals(self) -> Iterable[Signal]:
+        """All signals the app may take as evidence, rule by rule."""
+        return self.view
 
     @cached_property
     def worker(self) -> int | None:
@@ -72,18 +78,15 @@ class Case:
         """Signals of a rule near the question, about one worker when given, oldest first."""
         return [
             s
-            for s in self.signals
-            if s.rule == rule
-            and self.distance_s(s.time_s) <= within_s
+            for s in self.view.of(rule)
+            if self.distance_s(s.time_s) <= within_s
             and (worker is None or worker_of(s) == worker)
         ]
 
     def opening(self) -> list[Signal]:
         """The signals that raised the question."""
-        near = [s for s in self.signals if s.rule in self.focus.rules and self.distance_s(s.time_s) <= 0]
-        if self.focus.kind == "worker":
-            return [s for s in near if worker_of(s) == self.worker]
-        return near
+        found = [s for rule in sorted(self.focus.rules) for s in self.find(rule, worker=self.worker, within_s=0.0)]
+        return sorted(found, key=signal_key)
 
     def setting(self, name: str) -> Value:
         """A setting in effect, gunicorn's or nginx's default where their configuration is known, else None."""

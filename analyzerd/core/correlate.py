@@ -133,8 +133,3 @@ def _benign_covers(answer: Answer, rule: CauseRule) -> bool:
     """A benign root (a deploy) only swallows questions that have no surer answer of their own."""
     del rule
     return answer.best is None or answer.best.hypothesis.verdict is not Verdict.CONFIRMED
-
-
-def signal_key(signal: Signal) -> tuple[float, str, int, str]:
-    """Total order of signals that does not depend on arrival."""
-    return (signal.time_s, signal.rule, signal.pid or 0, signal.text)

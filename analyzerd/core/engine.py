@@ -5,6 +5,7 @@ The daemon, ``diagnose``, ``replay`` and the tests drive this same object. Time 
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,10 +13,11 @@ from dataclasses import dataclass, field
 from analyzerd.core import lifecycle
 from analyzerd.core.apps import Apps, app_of
 from analyzerd.core.case import Case, Witnesses
-from analyzerd.core.correlate import Answer, Timing, fold, open_focus, signal_key
+from analyzerd.core.correlate import Answer, Timing, fold, open_focus
 from analyzerd.core.intake import Intake
-from analyzerd.core.judge import judge
+from analyzerd.core.judge import Judged, judge
 from analyzerd.core.ledger import AppLedger, address_of, is_forged, note, note_reading
+from analyzerd.core.signals import AppSignals, keep, prune
 from analyzerd.core.state import EngineState, Focus
 from analyzerd.model import (
     AccessTally,
@@ -36,11 +38,16 @@ from analyzerd.model import (
 )
 from analyzerd.rules.schema import RuleSet, SignalRule
 
-MAX_SIGNALS_PER_RULE = 300
 MAX_SAMPLES = 400
 MAX_TALLIES = 720
-JUDGE_EVERY_S = 1.0
+GRID_S = 0.5
+"""Deadlines fall on this grid, so that a storm of questions is judged together."""
+
+REFRESH_S = 5.0
+"""How often an answer that was told is brought up to date while evidence still arrives."""
+
 KEEP_SEALED_S = 120.0
+LEDGER_KEEP_S = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +68,9 @@ class Engine:
         self.state = state or EngineState()
         self.samples: deque[Sample] = deque(maxlen=MAX_SAMPLES)
         self._counts: dict[tuple[str, str], int] = {}
-        self._per_rule: dict[str, int] = {}
-        self._dirty = True
-        self._judged_s = 0.0
+        self._judged: dict[int, list[Judged]] = {}
+        self._pruned_s = 0.0
         self.use(rules)
-        for signal in self.state.signals:
-            self._per_rule[signal.rule] = self._per_rule.get(signal.rule, 0) + 1
 
     def use(self, rules: RuleSet) -> None:
         """Put a rule set in force; questions already open are judged with it from now on."""
@@ -131,12 +135,13 @@ class Engine:
         ledger = self.state.ledgers.get(app)
         if ledger is not None:
             note(ledger, signal)
-        self._keep(signal)
+        keep(self.state.signals, signal)
         self._counts[app, rule.id] = self._counts.get((app, rule.id), 0) + 1
         if rule.opens and not (ledger is not None and is_forged(ledger, signal)):
             scope = app or f"@{signal.fields.get('upstream_address') or ''}"
-            open_focus(self.state, rule, signal, scope, self.options.timing)
-            self._dirty = True
+            focus = open_focus(self.state, rule, signal, scope, self.options.timing)
+            if focus is not None and not focus.due_s:
+                focus.due_s = _on_grid(focus.asked_s + self.options.timing.settle_s)
         if rule.benign and not rule.opens:
             return [lifecycle.count_benign(self.state, app, rule.benign, 1, rule.benign_because)]
         return []
@@ -145,13 +150,6 @@ class Engine:
         if event.source in ("nginx.error", "nginx.access", "kernel"):
             return ""
         return self.options.apps.of_unit(event.unit)
-
-    def _keep(self, signal: Signal) -> None:
-        n = self._per_rule.get(signal.rule, 0)
-        if n < MAX_SIGNALS_PER_RULE:
-            self.state.signals.append(signal)
-            self._per_rule[signal.rule] = n + 1
-        self._dirty = True
 
     def _sample(self, sample: Sample) -> None:
         self.samples.append(sample)
@@ -184,50 +182,44 @@ class Engine:
 
     def next_deadline(self) -> float | None:
         """When a Tick is due although nothing arrives; None when nothing waits."""
-        timing, due = self.options.timing, []
-        for focus in self.state.foci:
-            if not focus.sealed:
-                waits = (timing.settle_s, timing.patience_s, timing.seal_s)
-                due += [focus.asked_s + w for w in waits if focus.asked_s + w > self.state.now_s][:1]
-        due += [
-            e.incident.last_seen_s + timing.resolve_after_s
-            for e in self.state.incidents.values()
-            if not e.closed
-        ]
+        quiet_s = self.options.timing.resolve_after_s
+        due = [focus.due_s for focus in self.state.foci if not focus.sealed]
+        due += [e.incident.last_seen_s + quiet_s for e in self.state.incidents.values() if not e.closed]
         return min(due, default=None)
 
     def _tick(self, time_s: float) -> list[Effect]:
-        deadline = self.next_deadline()
-        self.state.now_s = max(self.state.now_s, time_s)
-        now_s = self.state.now_s
+        due_s = self.next_deadline()
+        now_s = self.state.now_s = max(self.state.now_s, time_s)
         effects = [effect for event in self.intake.expire(now_s) for effect in self.step(event)]
-        due = deadline is not None and deadline <= now_s
-        if due or (self._dirty and now_s - self._judged_s >= JUDGE_EVERY_S):
-            self._judged_s, self._dirty = now_s, False
-            effects += self._judge_all()
-            effects += self._seal_due()
+        if due_s is not None and due_s <= now_s:
+            effects += self._judge_due()
             effects += lifecycle.resolve_quiet(self.state, self.options.timing)
-            self._prune()
+        self._prune()
         if self._counts:
             effects.append(CountSignals(now_s, self._counts))
             self._counts = {}
         return effects
 
-    def _judge_all(self) -> list[Effect]:
+    def _judge_due(self) -> list[Effect]:
+        """Judge every app that has a question due; questions not due keep their last judgement."""
         effects: list[Effect] = []
-        open_foci = [f for f in self.state.foci if not f.sealed]
         by_app: dict[str, list[Focus]] = {}
-        for focus in open_foci:
-            app = self._app_of_focus(focus)
+        for focus in self.state.foci:
+            app = None if focus.sealed else self._app_of_focus(focus)
             if app is not None:
                 by_app.setdefault(app, []).append(focus)
         for app in sorted(by_app):
-            effects += self._judge_app(app, by_app[app])
-        return effects
+            if any(f.due_s <= self.state.now_s for f in by_app[app]):
+                effects += self._judge_app(app, by_app[app])
+        return effects + self._reschedule()
 
     def _judge_app(self, app: str, foci: list[Focus]) -> list[Effect]:
-        cases = {id(f): self._case(app, f) for f in foci}
-        answers = [Answer(f, judge(cases[id(f)], self.rules.causes, self.rules.signals)) for f in foci]
+        view = AppSignals(self.state.signals, app, self.state.ledgers)
+        cases = {id(f): self._case(app, f, view) for f in foci}
+        for focus in foci:
+            if id(focus) not in self._judged or focus.due_s <= self.state.now_s:
+                self._judged[id(focus)] = judge(cases[id(focus)], self.rules.causes, self.rules.signals)
+        answers = [Answer(f, self._judged[id(f)]) for f in foci]
         sealed = [f for f in self.state.foci if f.sealed and f.incident and self._app_of_focus(f) == app]
         fold(answers, sealed, self.rules.causes)
         for answer in answers:
@@ -237,26 +229,27 @@ class Engine:
             focus.verdict = best.hypothesis.verdict.value if best else ""
         return lifecycle.publish(self.state, app, answers, cases, self._life, self.options.timing)
 
-    def _case(self, app: str, focus: Focus) -> Case:
+    def _reschedule(self) -> list[Effect]:
+        """Seal the questions whose time is over; give the others their next deadline."""
+        timing, effects = self.options.timing, list[Effect]()
+        for focus in self.state.foci:
+            if focus.sealed or focus.due_s > self.state.now_s:
+                continue
+            seal_s = _on_grid(focus.asked_s + timing.seal_s)
+            if self.state.now_s >= seal_s:
+                effects += lifecycle.seal(self.state, focus, self._life)
+                self._judged.pop(id(focus), None)
+                continue
+            patience_s = _on_grid(focus.asked_s + timing.patience_s)
+            later = [patience_s, seal_s, *([_on_grid(self.state.now_s + REFRESH_S)] if focus.incident else [])]
+            focus.due_s = min(t for t in later if t > self.state.now_s)
+        return effects
+
+    def _case(self, app: str, focus: Focus, view: AppSignals) -> Case:
         ledger = self.state.ledgers.get(app) or AppLedger(app)
-        signals = sorted(
-            (
-                s
-                for s in self.state.signals
-                if app_of(s, self.state.ledgers) in (app, "") and not is_forged(ledger, s)
-            ),
-            key=signal_key,
-        )
         witnesses = Witnesses(self.state.witnesses)
         return Case(
-            app,
-            focus,
-            self.state.now_s,
-            signals,
-            ledger,
-            self._settings_of(app),
-            witnesses,
-            tuple(self.samples),
+            app, focus, self.state.now_s, view, ledger, self._settings_of(app), witnesses, tuple(self.samples)
         )
 
     def _settings_of(self, app: str) -> Mapping[str, Setting]:
@@ -283,22 +276,22 @@ class Engine:
     def _watched(self, app: str) -> bool:
         return self.options.apps.is_watched(app) or app in self.options.apps.by_unit.values()
 
-    def _seal_due(self) -> list[Effect]:
-        effects: list[Effect] = []
-        for focus in self.state.foci:
-            if not focus.sealed and self.state.now_s >= focus.asked_s + self.options.timing.seal_s:
-                effects += lifecycle.seal(self.state, focus, self._life)
-        return effects
-
     def _prune(self) -> None:
         state, timing = self.state, self.options.timing
+        if state.now_s - self._pruned_s < GRID_S:
+            return
+        self._pruned_s = state.now_s
         limit_s = timing.seal_s + KEEP_SEALED_S
-        state.foci = [f for f in state.foci if not f.sealed or state.now_s < f.asked_s + limit_s]
-        oldest_s = state.now_s - timing.keep_s
-        if any(s.time_s < oldest_s for s in state.signals[:1]):
-            state.signals = [s for s in state.signals if s.time_s >= oldest_s]
-            self._per_rule = {}
-            for signal in state.signals:
-                self._per_rule[signal.rule] = self._per_rule.get(signal.rule, 0) + 1
+        kept = [f for f in state.foci if not f.sealed or state.now_s < f.asked_s + limit_s]
+        if len(kept) < len(state.foci):
+            state.foci = kept
+        # A question that concerns nobody we watch is never judged and ends here.
+        lost_s = state.now_s - timing.seal_s
+        state.foci = [f for f in state.foci if f.sealed or f.asked_s > lost_s or self._app_of_focus(f) is not None]
+        prune(state.signals, state.now_s - timing.keep_s)
         for ledger in state.ledgers.values():
-            ledger.prune(state.now_s - 3600.0)
+            ledger.prune(state.now_s - LEDGER_KEEP_S)
+
+
+def _on_grid(time_s: float) -> float:
+    return math.ceil(time_s / GRID_S) * GRID_S

@@ -13,7 +13,7 @@ from analyzerd.core.intake import StreamState
 from analyzerd.core.ledger import AppLedger
 from analyzerd.model import AccessTally, Health, Incident, Setting, Signal
 
-FORMAT = "analyzerd.engine/1"
+FORMAT = "analyzerd.engine/2"
 """Bumped when the shape below changes: the store sets an older state aside and the engine starts fresh."""
 
 
@@ -23,7 +23,8 @@ class Focus:
 
     ``kind`` is worker, app or upstream; ``key`` the worker pid or the signal rule. ``t0_s`` and ``t1_s`` span its
     opening signals in event time; ``asked_s`` is the engine's time when it was opened.
-    ``incident``: id of the incident it counts towards, '' before it is published.
+    ``incident``: id of the incident it counts towards, '' before it is published. ``due_s``: when it has to be
+    judged next.
     """
 
     kind: str
@@ -39,6 +40,7 @@ class Focus:
     incident: str = ""
     folded: bool = False
     sealed: bool = False
+    due_s: float = 0.0
 
 
 @dataclass(slots=True)
@@ -58,7 +60,7 @@ class EngineState:
 
     now_s: float = 0.0
     ledgers: dict[str, AppLedger] = field(default_factory=dict)
-    signals: list[Signal] = field(default_factory=list)
+    signals: dict[str, list[Signal]] = field(default_factory=dict)
     foci: list[Focus] = field(default_factory=list)
     incidents: dict[str, OpenIncident] = field(default_factory=dict)
     settings: dict[str, dict[str, Setting]] = field(default_factory=dict)

@@ -1,0 +1,74 @@
+"""The signals of the last minutes, by rule, bounded; and the view one app has of them.
+
+Bounded by count per rule: in a storm the first MAX_PER_RULE of a window are kept, the rest is only counted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from analyzerd.core.apps import app_of
+from analyzerd.core.ledger import AppLedger, is_forged
+from analyzerd.model import Signal
+
+MAX_PER_RULE = 300
+NOTHING: tuple[Signal, ...] = ()
+
+ByRule = dict[str, list[Signal]]
+
+
+def keep(kept: ByRule, signal: Signal) -> None:
+    """Remember a signal unless its rule has enough of them."""
+    bucket = kept.setdefault(signal.rule, [])
+    if len(bucket) < MAX_PER_RULE:
+        bucket.append(signal)
+
+
+def prune(kept: ByRule, oldest_s: float) -> None:
+    """Forget signals before a time."""
+    for rule, bucket in list(kept.items()):
+        if any(s.time_s < oldest_s for s in bucket):
+            kept[rule] = [s for s in bucket if s.time_s >= oldest_s]
+            if not kept[rule]:
+                del kept[rule]
+
+
+def signal_key(signal: Signal) -> tuple[float, str, int, str]:
+    """Total order of signals that does not depend on arrival."""
+    return (signal.time_s, signal.rule, signal.pid or 0, signal.text)
+
+
+class AppSignals:
+    """What one app may take as evidence: its own signals and the host's, forged ones left out.
+
+    Sorted and filtered once per rule and judgement, on first use.
+    """
+
+    def __init__(self, kept: ByRule, app: str, ledgers: Mapping[str, AppLedger]) -> None:
+        self._kept, self._app, self._ledgers = kept, app, ledgers
+        self._own = ledgers.get(app) or AppLedger(app)
+        self._found: dict[str, tuple[Signal, ...]] = {}
+        self._apps: dict[tuple[str, object], bool] = {}
+
+    def of(self, rule: str) -> tuple[Signal, ...]:
+        """Signals of a rule, oldest first."""
+        found = self._found.get(rule)
+        if found is None:
+            bucket = self._kept.get(rule, NOTHING)
+            mine = [s for s in bucket if self._mine(s) and not is_forged(self._own, s)]
+            found = self._found[rule] = tuple(sorted(mine, key=signal_key))
+        return found
+
+    def __iter__(self) -> Iterator[Signal]:
+        """All of them, rule by rule."""
+        for rule in self._kept:
+            yield from self.of(rule)
+
+    def _mine(self, signal: Signal) -> bool:
+        if signal.app:
+            return signal.app == self._app
+        what = signal.fields.get("pid" if signal.source == "kernel" else "upstream_address")
+        known = self._apps.get((signal.source, what))
+        if known is None:
+            known = self._apps[signal.source, what] = app_of(signal, self._ledgers) in (self._app, "")
+        return known

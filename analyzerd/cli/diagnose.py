@@ -135,7 +135,8 @@ def _within(
     for item in items:
         if (since_s is None or item.time_s >= since_s) and (until_s is None or item.time_s <= until_s):
             if isinstance(item, Event):
-                found.matched[item.stream] = found.matched.get(item.stream, 0) + 1
+                name = item.stream.removeprefix("file:")
+                found.matched[name] = found.matched.get(name, 0) + 1
             yield item
 
 

@@ -41,13 +41,16 @@ from analyzerd.rules.schema import RuleSet, SignalRule
 MAX_SAMPLES = 400
 MAX_TALLIES = 720
 GRID_S = 0.5
-"""Deadlines fall on this grid, so that a storm of questions is judged together."""
+STORM_GRID_S = 5.0
+STORM_QUESTIONS = 12
+"""Deadlines fall on a grid, coarser while many questions are open, so that a storm is judged together."""
 
-REFRESH_S = 5.0
+REFRESH_S = 10.0
 """How often an answer that was told is brought up to date while evidence still arrives."""
 
-KEEP_SEALED_S = 120.0
+KEEP_SEALED_S = 60.0
 LEDGER_KEEP_S = 3600.0
+PRUNE_EVERY_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +144,7 @@ class Engine:
             scope = app or f"@{signal.fields.get('upstream_address') or ''}"
             focus = open_focus(self.state, rule, signal, scope, self.options.timing)
             if focus is not None and not focus.due_s:
-                focus.due_s = _on_grid(focus.asked_s + self.options.timing.settle_s)
+                focus.due_s = self._on_grid(focus.asked_s + self.options.timing.settle_s)
         if rule.benign and not rule.opens:
             return [lifecycle.count_benign(self.state, app, rule.benign, 1, rule.benign_because)]
         return []
@@ -205,8 +208,11 @@ class Engine:
         effects: list[Effect] = []
         by_app: dict[str, list[Focus]] = {}
         for focus in self.state.foci:
-            app = None if focus.sealed else self._app_of_focus(focus)
+            if focus.sealed:
+                continue
+            app = self._app_of_focus(focus)
             if app is not None:
+                focus.app = app
                 by_app.setdefault(app, []).append(focus)
         for app in sorted(by_app):
             if any(f.due_s <= self.state.now_s for f in by_app[app]):
@@ -215,12 +221,13 @@ class Engine:
 
     def _judge_app(self, app: str, foci: list[Focus]) -> list[Effect]:
         view = AppSignals(self.state.signals, app, self.state.ledgers)
-        cases = {id(f): self._case(app, f, view) for f in foci}
+        samples = tuple(self.samples)
+        cases = {id(f): self._case(app, f, view, samples) for f in foci}
         for focus in foci:
             if id(focus) not in self._judged or focus.due_s <= self.state.now_s:
                 self._judged[id(focus)] = judge(cases[id(focus)], self.rules.causes, self.rules.signals)
         answers = [Answer(f, self._judged[id(f)]) for f in foci]
-        sealed = [f for f in self.state.foci if f.sealed and f.incident and self._app_of_focus(f) == app]
+        sealed = [f for f in self.state.foci if f.sealed and f.incident and f.app == app]
         fold(answers, sealed, self.rules.causes)
         for answer in answers:
             best, focus = answer.best, answer.focus
@@ -235,21 +242,21 @@ class Engine:
         for focus in self.state.foci:
             if focus.sealed or focus.due_s > self.state.now_s:
                 continue
-            seal_s = _on_grid(focus.asked_s + timing.seal_s)
+            seal_s = self._on_grid(focus.asked_s + timing.seal_s)
             if self.state.now_s >= seal_s:
                 effects += lifecycle.seal(self.state, focus, self._life)
                 self._judged.pop(id(focus), None)
                 continue
-            patience_s = _on_grid(focus.asked_s + timing.patience_s)
-            later = [patience_s, seal_s, *([_on_grid(self.state.now_s + REFRESH_S)] if focus.incident else [])]
+            patience_s = self._on_grid(focus.asked_s + timing.patience_s)
+            later = [patience_s, seal_s, *([self._on_grid(self.state.now_s + REFRESH_S)] if focus.incident else [])]
             focus.due_s = min(t for t in later if t > self.state.now_s)
         return effects
 
-    def _case(self, app: str, focus: Focus, view: AppSignals) -> Case:
+    def _case(self, app: str, focus: Focus, view: AppSignals, samples: tuple[Sample, ...]) -> Case:
         ledger = self.state.ledgers.get(app) or AppLedger(app)
         witnesses = Witnesses(self.state.witnesses)
         return Case(
-            app, focus, self.state.now_s, view, ledger, self._settings_of(app), witnesses, tuple(self.samples)
+            app, focus, self.state.now_s, view, ledger, self._settings_of(app), witnesses, samples
         )
 
     def _settings_of(self, app: str) -> Mapping[str, Setting]:
@@ -276,9 +283,13 @@ class Engine:
     def _watched(self, app: str) -> bool:
         return self.options.apps.is_watched(app) or app in self.options.apps.by_unit.values()
 
+    def _on_grid(self, time_s: float) -> float:
+        grid_s = GRID_S if len(self.state.foci) <= STORM_QUESTIONS else STORM_GRID_S
+        return math.ceil(time_s / grid_s) * grid_s
+
     def _prune(self) -> None:
         state, timing = self.state, self.options.timing
-        if state.now_s - self._pruned_s < GRID_S:
+        if state.now_s - self._pruned_s < PRUNE_EVERY_S:
             return
         self._pruned_s = state.now_s
         limit_s = timing.seal_s + KEEP_SEALED_S
@@ -291,7 +302,3 @@ class Engine:
         prune(state.signals, state.now_s - timing.keep_s)
         for ledger in state.ledgers.values():
             ledger.prune(state.now_s - LEDGER_KEEP_S)
-
-
-def _on_grid(time_s: float) -> float:
-    return math.ceil(time_s / GRID_S) * GRID_S

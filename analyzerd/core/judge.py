@@ -31,12 +31,8 @@ class Judged:
     rule: CauseRule
     hypothesis: Hypothesis
 
-    @property
-    def supported(self) -> bool:
-        """Whether anything measured speaks for it; an unsupported suspect is listed, never chosen."""
-        return any(
-            e.supports and e.truth is Truth.TRUE and e.weight != "weak" for e in self.hypothesis.evidence
-        )
+    supported: bool
+    """Whether anything measured speaks for it; an unsupported suspect is listed, never chosen."""
 
     @property
     def order(self) -> tuple[int, bool, int, float, str]:
@@ -69,7 +65,7 @@ def applies(limits: Applies, case: Case) -> bool:
 
 def _explained(judged: Judged) -> Judged:
     h = judged.hypothesis
-    return Judged(judged.rule, Hypothesis(h.cause, Verdict.RULED_OUT, 0.0, h.because, h.evidence))
+    return Judged(judged.rule, Hypothesis(h.cause, Verdict.RULED_OUT, 0.0, h.because, h.evidence), judged.supported)
 
 
 def _weigh(rule: CauseRule, case: Case, signals: Mapping[str, SignalRule]) -> Judged:
@@ -81,8 +77,9 @@ def _weigh(rule: CauseRule, case: Case, signals: Mapping[str, SignalRule]) -> Ju
     confidence = _confidence(rule.prior, verdict, for_, against)
     if confidence < UNSURE and verdict in (Verdict.CONFIRMED, Verdict.LIKELY):
         verdict = Verdict.POSSIBLE
+    supported = any(e.truth is Truth.TRUE and e.weight != "weak" for e in for_)
     because = next((b.id for b in rule.because if b.when is None or holds(b.when, case, signals)), "")
-    return Judged(rule, Hypothesis(rule.id, verdict, round(confidence, 2), because, (*for_, *against)))
+    return Judged(rule, Hypothesis(rule.id, verdict, round(confidence, 2), because, (*for_, *against)), supported)
 
 
 def _verdict(rule: CauseRule, for_: list[Evidence], against: list[Evidence]) -> Verdict:

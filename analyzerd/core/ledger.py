@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from analyzerd.model import ProcessReading, Signal
 
@@ -226,6 +227,7 @@ def worker_of(signal: Signal) -> int | None:
     return signal.pid if signal.source in ("gunicorn", "app", "gunicorn.access") else None
 
 
+@lru_cache(maxsize=1024)
 def address_of(text: str) -> str:
     """Normalise an address as gunicorn or nginx print it: no scheme, no path, ``unix:/path`` for sockets."""
     text = text.strip()

@@ -33,6 +33,7 @@ MAX_TIMELINE = 12
 MAX_SAMPLES = 5
 MAX_SAMPLE_CHARS = 500
 MAX_HYPOTHESES = 6
+TALLY_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +75,8 @@ def publish(
     for group in groups:
         if group.rule.benign:
             effects += _withdraw_for_benign(state, group)
+        elif not any(a.focus.due_s <= state.now_s for a in group.live):
+            continue  # nothing in it was judged anew
         elif told[id(group)] or any(a.settled(state.now_s, timing) for a in group.roots):
             effects += _converge(state, group, cases, rules)
     effects += _late_consequences(state, answers)
@@ -324,7 +327,12 @@ def _samples(signals: Sequence[Signal]) -> list[str]:
 
 
 def _impact(state: EngineState, from_s: float, to_s: float, old: Incident) -> tuple[int | None, int | None]:
-    near = [t for t in state.tallies if from_s - 10 <= t.time_s <= to_s + 10 and t.source == "nginx.access"]
+    near = []
+    for tally in reversed(state.tallies):
+        if tally.time_s < from_s - TALLY_S:
+            break
+        if tally.time_s <= to_s + TALLY_S and tally.source == "nginx.access":
+            near.append(tally)
     if not near:
         return old.all_requests, old.failed_requests
     total = sum(t.requests for t in near)
@@ -340,7 +348,7 @@ def seal(state: EngineState, focus: Focus, rules: Rules) -> list[Effect]:
     focus.sealed = True
     rule = rules.causes.get(focus.cause)
     if rule is not None and rule.benign and not focus.folded:
-        return [count_benign(state, focus.scope, rule.id, sum(focus.rules.values()), rule.title)]
+        return [count_benign(state, focus.app, rule.id, sum(focus.rules.values()), rule.title)]
     entry = state.incidents.get(focus.incident)
     if entry is not None:
         for name, n in focus.rules.items():

@@ -49,6 +49,7 @@ class AppSignals:
         self._own = ledgers.get(app) or AppLedger(app)
         self._found: dict[str, tuple[Signal, ...]] = {}
         self._apps: dict[tuple[str, object], bool] = {}
+        self._deploys: dict[float, tuple[tuple[float, float], ...]] = {}
 
     def of(self, rule: str) -> tuple[Signal, ...]:
         """Signals of a rule, oldest first."""
@@ -58,6 +59,12 @@ class AppSignals:
             mine = [s for s in bucket if self._mine(s) and not is_forged(self._own, s)]
             found = self._found[rule] = tuple(sorted(mine, key=signal_key))
         return found
+
+    def deploys(self, grace_s: float) -> tuple[tuple[float, float], ...]:
+        """Windows in which a person was stopping, restarting or reloading the app."""
+        if grace_s not in self._deploys:
+            self._deploys[grace_s] = tuple(self._own.deploys(grace_s))
+        return self._deploys[grace_s]
 
     def __iter__(self) -> Iterator[Signal]:
         """All of them, rule by rule."""

@@ -24,7 +24,7 @@ class Focus:
     ``kind`` is worker, app or upstream; ``key`` the worker pid or the signal rule. ``t0_s`` and ``t1_s`` span its
     opening signals in event time; ``asked_s`` is the engine's time when it was opened.
     ``incident``: id of the incident it counts towards, '' before it is published. ``due_s``: when it has to be
-    judged next.
+    judged next. ``app``: whom it concerns, as resolved when it was last judged.
     """
 
     kind: str
@@ -41,6 +41,7 @@ class Focus:
     folded: bool = False
     sealed: bool = False
     due_s: float = 0.0
+    app: str = ""
 
 
 @dataclass(slots=True)

@@ -17,7 +17,7 @@ def deploy_active(case: Case) -> Value:
     if case.focus.kind == "upstream" and ours is False:
         return False
     grace = case.number("gunicorn.graceful_timeout") or 30.0
-    return any(a <= case.focus.t0_s and case.focus.t1_s <= b for a, b in case.ledger.deploys(grace))
+    return any(a <= case.focus.t0_s and case.focus.t1_s <= b for a, b in case.view.deploys(grace))
 
 
 @fact("deploy.bad")

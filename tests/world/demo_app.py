@@ -27,6 +27,13 @@ def sleep() -> str:
     return "slept\n"
 
 
+@app.get("/report")
+def report() -> str:
+    """Take `s` seconds to make a report."""
+    wait_for_the_partner(float(request.args.get("s", "2")))
+    return "report\n"
+
+
 def wait_for_the_partner(seconds: float) -> None:
     """Give the stack a named frame that shows where the worker stood."""
     time.sleep(seconds)

@@ -83,7 +83,7 @@ def test_a_short_proxy_timeout_gives_504_and_a_later_200(ground: tuple[Ground, N
     assert "[504, 504, 504]" in faults.slow_behind_short_timeout(site_)
     assert nginx.error_log.read_text().count("upstream timed out (110") == 3
     completed = site_.app.access_log.read_text()
-    assert completed.count('"GET /sleep?s=2 HTTP/1.0" st=200 us=2') == 3
+    assert completed.count('"GET /report?s=2 HTTP/1.0" st=200 us=2') == 3
 
 
 def test_the_private_socket_is_refused_to_nginx(ground: tuple[Ground, Nginx]) -> None:

@@ -86,9 +86,9 @@ def slow_behind_short_timeout(ground: Ground) -> str:
     """Ask three times for a report that takes 2 s where nginx waits 1 s; each completes after nginx left."""
     statuses = []
     for _ in range(3):
-        statuses.append(get(ground.port, "/report/sleep?s=2"))
+        statuses.append(get(ground.port, "/report?s=2"))
         time.sleep(1.2)  # the worker finishes what nginx no longer waits for
-    return f"GET /report/sleep?s=2 answered {statuses}"
+    return f"GET /report?s=2 answered {statuses}"
 
 
 def forbidden_socket(ground: Ground) -> str:

@@ -144,7 +144,7 @@ def _sites(app: str, private: str, port: int, private_port: int) -> str:
   server {{
     listen 127.0.0.1:{port};
     location / {{ proxy_pass http://demo; proxy_read_timeout 60s; }}
-    location /report/ {{ proxy_pass http://demo/; proxy_read_timeout 1s; }}
+    location /report {{ proxy_pass http://demo; proxy_read_timeout 1s; }}
   }}
   server {{
     listen 127.0.0.1:{private_port};

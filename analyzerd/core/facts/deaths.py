@@ -9,7 +9,22 @@ from analyzerd.core.ledger import worker_of
 from analyzerd.model import Value
 
 SHORT_LIFE_S = 2.0
+SERVED_S = 1.0
 BOOT_CODES = (3, 4)
+REPLACED_WITHIN_S = 60.0
+"""A worker may take graceful_timeout to leave after its goodbye; its successor is booted only then."""
+LATE_LINE_S = 1.5
+"""Gunicorn before 24 prints a worker's death from its signal handler, sometimes after the successor's boot."""
+FIRST_WORKERS_GAP_S = 1.0
+"""The workers of a start are forked at most a tenth of a second apart; file logs print whole seconds."""
+DEPARTURES = (
+    "gunicorn.worker-signal",
+    "gunicorn.worker-exit-code",
+    "gunicorn.worker-timeout",
+    "kernel.oom-kill",
+    "kernel.segfault",
+    "gunicorn.boot-exception",
+)
 
 
 @fact("death.signal")
@@ -52,20 +67,48 @@ def death_library(case: Case) -> Value:
 
 @fact("worker.lifetime")
 def worker_lifetime(case: Case) -> Value:
-    """Seconds from the worker's boot to the question."""
+    """Seconds from the worker's boot to the question; of the longest-lived one that left where it concerns all."""
     worker = case.ledger.workers.get(case.worker or -1)
-    return None if worker is None else max(0.0, case.focus.t0_s - worker.booted_s)
+    if worker is not None:
+        return max(0.0, case.focus.t0_s - worker.booted_s)
+    near = [w for w in case.ledger.workers.values() if w.exiting_s and case.distance_s(w.exiting_s) <= 15.0]
+    return max((w.exiting_s - w.booted_s for w in near if w.exiting_s), default=None)
 
 
 @fact("boot.unexplained")
 def boot_unexplained(case: Case) -> Value:
-    """Whether a worker was booted although nothing said that another one had gone or was wanted."""
-    if case.worker is None or case.worker not in case.ledger.workers:
-        return None
+    """Process id of a worker that was booted although nothing said that another had gone or was wanted; 0: none."""
     if not case.ledger.masters or not case.witnesses.reads("gunicorn"):
         return None
-    at = case.ledger.workers[case.worker].booted_s
-    return not _boot_has_reason(case, at) and _boots_before(case, at) >= _wanted_workers(case)
+    gone = sorted(_departures(case).values())
+    for worker in sorted(case.ledger.workers.values(), key=lambda w: (w.booted_s, w.pid)):
+        at = worker.booted_s
+        if _was_wanted(case, at):
+            continue
+        answered = next((t for t in gone if at - REPLACED_WITHIN_S <= t <= at + LATE_LINE_S), None)
+        if answered is not None:
+            gone.remove(answered)
+        elif case.distance_s(at) <= 0 and _boots_before(case, at) >= _wanted_workers(case):
+            return worker.pid
+    return 0
+
+
+@fact("boot.beyond_wanted")
+def boot_beyond_wanted(case: Case) -> Value:
+    """Whether more workers were booted than gunicorn is told to run; None where that number is not known."""
+    wanted = case.number("gunicorn.workers")
+    return None if wanted is None else len(case.ledger.workers) > wanted
+
+
+def _departures(case: Case) -> dict[int, float]:
+    """When each worker that is known to have gone went, as far as any witness tells."""
+    gone = {w.pid: w.exiting_s for w in case.ledger.workers.values() if w.exiting_s is not None}
+    for rule in DEPARTURES:
+        for signal in case.find(rule, within_s=2 * REPLACED_WITHIN_S):
+            pid = worker_of(signal)
+            if pid is not None:
+                gone[pid] = max(gone.get(pid, 0.0), signal.time_s)
+    return gone
 
 
 def _wanted_workers(case: Case) -> float:
@@ -76,31 +119,22 @@ def _boots_before(case: Case, at: float) -> int:
     return sum(w.booted_s < at for w in case.ledger.workers.values())
 
 
-def _boot_has_reason(case: Case, at: float) -> bool:
-    """A departure, a request for more, or a start that this boot answers; one departure explains one boot."""
-    since = at - 15.0
-    leavers = {
-        w.pid for w in case.ledger.workers.values() if w.exiting_s and since <= w.exiting_s <= at + 1.0
-    }
-    for rule in (
-        "gunicorn.worker-signal",
-        "gunicorn.worker-exit-code",
-        "gunicorn.worker-timeout",
-        "kernel.oom-kill",
-        "kernel.segfault",
-        "gunicorn.boot-exception",
-    ):
-        leavers |= {
-            worker_of(s) or 0 for s in case.signals if s.rule == rule and since <= s.time_s <= at + 1.0
-        }
-    boots = [w for w in case.ledger.workers.values() if since <= w.booted_s <= at]
-    if any(
-        m.kind in ("start", "grow") or m.kind.startswith(("signal:", "stopping", "reloading"))
+def _was_wanted(case: Case, at: float) -> bool:
+    """Whether a person asked for this boot, or it belongs to the first workers of a master's start."""
+    asked = [
+        m.time_s
         for m in case.ledger.marks
-        if since <= m.time_s <= at + 1.0
-    ):
+        if m.kind == "grow" or m.kind.startswith(("signal:", "stopping", "reloading"))
+    ]
+    if any(at - REPLACED_WITHIN_S <= t <= at + LATE_LINE_S for t in asked):
         return True
-    return len(leavers) >= len(boots)
+    reached = max((m.time_s for m in case.ledger.marks if m.kind == "start" and m.time_s <= at), default=None)
+    boots = sorted(w.booted_s for w in case.ledger.workers.values())
+    for boot in (t for t in boots if reached is not None and reached <= t <= at):
+        if reached is None or boot - reached > FIRST_WORKERS_GAP_S:
+            return False
+        reached = boot
+    return reached is not None
 
 
 @fact("boot.failing")
@@ -127,24 +161,28 @@ def death_by_own_exit(case: Case) -> Value:
     """
     code = death_exit_code(case)
     if not isinstance(code, int):
-        return None
+        return True if boot_served_first(case) else None
     return code not in (0, *BOOT_CODES) or (code in BOOT_CODES and bool(boot_served_first(case)))
 
 
 @fact("boot.served_first")
 def boot_served_first(case: Case) -> Value:
-    """Whether a worker left with a start-failure code although it had been up and its start printed no error."""
+    """Whether workers ended gunicorn with its code for a failed start although they had been up without an error.
+
+    Gunicorn before 21 prints no exit code: there the master's reason and the workers' goodbyes tell.
+    """
     if any(case.find(rule) for rule in ("gunicorn.boot-exception", "gunicorn.app-not-found")):
         return False
-    coded = [
-        worker_of(s) or -1
+    ends = {
+        worker_of(s) or -1: s.time_s
         for s in case.find("gunicorn.worker-exit-code")
         if s.fields.get("code") in BOOT_CODES
-    ]
-    exits = {worker_of(s): s.time_s for s in case.find("gunicorn.worker-exit-code")}
-    return any(
-        pid in case.ledger.workers and exits[pid] - case.ledger.workers[pid].booted_s >= 1.0 for pid in coded
-    )
+    }
+    if not ends and case.find("gunicorn.shutdown-reason"):
+        near = [w for w in case.ledger.workers.values() if w.exiting_s and case.distance_s(w.exiting_s) <= 15.0]
+        ends = {w.pid: w.exiting_s for w in near if w.exiting_s is not None}
+    lives = [t - case.ledger.workers[pid].booted_s for pid, t in ends.items() if pid in case.ledger.workers]
+    return bool(lives) and min(lives) >= SERVED_S
 
 
 def deploys_near(case: Case) -> int:

@@ -80,10 +80,22 @@ def unit_restarts_seen(case: Case) -> Value:
     return len(case.find("systemd.restart-scheduled", within_s=300.0))
 
 
+BOOT_ERRORS = (
+    "gunicorn.boot-exception",
+    "gunicorn.preload-exception",
+    "gunicorn.app-not-found",
+    "gunicorn.cannot-start",
+    "gunicorn.shutdown-reason",
+    "gunicorn.bind-failed",
+    "systemd.spawn-failed",
+    "gunicorn.main-loop-exception",
+)
+
+
 @fact("exception.text")
 def exception_text(case: Case) -> Value:
-    """Last line of the traceback at boot."""
-    for rule in ("gunicorn.boot-exception", "gunicorn.app-not-found", "gunicorn.shutdown-reason"):
+    """What stopped the start, in one line: the exception, or what gunicorn or systemd printed instead."""
+    for rule in BOOT_ERRORS:
         for signal in case.find(rule):
             return str(signal.fields.get("exception_text") or signal.text)[:300]
     return None
@@ -92,8 +104,9 @@ def exception_text(case: Case) -> Value:
 @fact("exception.type")
 def exception_type(case: Case) -> Value:
     """Type of the exception at boot."""
-    for signal in case.find("gunicorn.boot-exception"):
-        return signal.fields.get("exception")
+    for rule in ("gunicorn.boot-exception", "gunicorn.preload-exception"):
+        for signal in case.find(rule):
+            return signal.fields.get("exception")
     return None
 
 

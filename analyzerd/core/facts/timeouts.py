@@ -10,6 +10,9 @@ from analyzerd.core.ledger import worker_of
 from analyzerd.model import Value
 
 
+AT_ONCE_S = 2.0
+
+
 def _timeout_s(case: Case) -> float | None:
     """When the arbiter gave this worker up."""
     if case.worker is None:
@@ -126,3 +129,21 @@ def timeout_cut_short(case: Case) -> Value:
         return None
     before_s = timeout_exited_before(case)
     return bool(timeout_seen(case)) and (before_s is None or float(before_s) < 1.5)
+
+
+@fact("timeout.at_boot")
+def timeout_at_boot(case: Case) -> Value:
+    """How many workers in a row were timed out as soon as the limit allows after their boot.
+
+    Only counted from the second on: one such worker can as well have met a slow request at once.
+    """
+    if case.worker is None or not case.witnesses.reads("gunicorn"):
+        return None
+    lives = [
+        s.time_s - case.ledger.workers[pid].booted_s
+        for s in case.find("gunicorn.worker-timeout", within_s=60.0)
+        if (pid := worker_of(s)) is not None and pid in case.ledger.workers
+    ]
+    limit_s = case.number("gunicorn.timeout") or min(lives, default=0.0)
+    at_once = sum(life <= limit_s + AT_ONCE_S for life in lives)
+    return at_once if at_once >= 2 and at_once == len(lives) else 0

@@ -126,7 +126,8 @@ def _is_consequence(answer: Answer, root: Focus, rule: CauseRule | None) -> bool
     own = answer.best
     if own is None or own.hypothesis.verdict is not Verdict.CONFIRMED:
         return True
-    return rule.rank < own.rule.rank
+    other_worker = answer.focus.kind == root.kind == "worker" and answer.focus.key != root.key
+    return rule.rank < own.rule.rank and not other_worker
 
 
 def _benign_covers(answer: Answer, rule: CauseRule) -> bool:

@@ -16,7 +16,7 @@ from analyzerd.core.case import Case, Witnesses
 from analyzerd.core.correlate import Answer, Timing, fold, open_focus
 from analyzerd.core.intake import Intake
 from analyzerd.core.judge import Judged, judge
-from analyzerd.core.ledger import AppLedger, address_of, is_forged, note, note_reading
+from analyzerd.core.ledger import AppLedger, address_of, is_forged, note, note_address, note_reading
 from analyzerd.core.signals import AppSignals, keep, prune
 from analyzerd.core.state import EngineState, Focus
 from analyzerd.model import (
@@ -159,10 +159,17 @@ class Engine:
         self._witness("samples", sample.time_s)
         for reading in sample.processes:
             app = self.options.apps.of_unit(reading.unit)
-            note_reading(self.state.ledgers.setdefault(app, AppLedger(app)), reading, sample.time_s)
+            note_reading(self._ledger(app), reading, sample.time_s)
+        for listener in sample.listeners:
+            note_address(self._ledger(self.options.apps.of_unit(listener.unit)), listener.address)
+
+    def _ledger(self, app: str) -> AppLedger:
+        return self.state.ledgers.setdefault(app, AppLedger(app))
 
     def _setting(self, setting: Setting) -> None:
         self.state.settings.setdefault(setting.unit, {})[setting.name] = setting
+        if setting.name == "gunicorn.bind" and setting.value:
+            note_address(self._ledger(self.options.apps.of_unit(setting.unit)), str(setting.value))
 
     def _health(self, health: Health) -> list[Effect]:
         before = self.state.witnesses.get(health.source)

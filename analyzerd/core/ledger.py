@@ -14,6 +14,7 @@ from analyzerd.model import ProcessReading, Signal
 
 MAX_PROCESSES = 512
 MAX_MARKS = 200
+MAX_ADDRESSES = 32
 GRACE_DEFAULT_S = 30.0
 AFTER_DEPLOY_S = 5.0
 
@@ -50,12 +51,13 @@ class Mark:
 
 @dataclass(slots=True)
 class AppLedger:
-    """Everything known of one app's processes."""
+    """Everything known of one app's processes. ``bound``: addresses known from settings or its sockets."""
 
     app: str
     masters: dict[int, Master] = field(default_factory=dict)
     workers: dict[int, Worker] = field(default_factory=dict)
     marks: list[Mark] = field(default_factory=list)
+    bound: list[str] = field(default_factory=list)
 
     @property
     def version(self) -> str:
@@ -69,8 +71,8 @@ class AppLedger:
 
     @property
     def addresses(self) -> tuple[str, ...]:
-        """Addresses the newest master listens at."""
-        return next((tuple(m.addresses) for m in self._newest_masters() if m.addresses), ())
+        """Where the app listens: as the newest master printed it, else as configured or seen."""
+        return next((tuple(m.addresses) for m in self._newest_masters() if m.addresses), tuple(self.bound))
 
     def _newest_masters(self) -> list[Master]:
         return sorted(self.masters.values(), key=lambda m: -m.started_s)
@@ -118,6 +120,14 @@ def note_reading(ledger: AppLedger, reading: ProcessReading, time_s: float) -> N
         ledger.masters[reading.pid] = Master(reading.pid, time_s)
     elif reading.role == "worker" and reading.pid not in ledger.workers:
         ledger.workers[reading.pid] = Worker(reading.pid, time_s)
+
+
+def note_address(ledger: AppLedger, text: str) -> None:
+    """Learn where an app listens from its settings or its sockets."""
+    for part in text.split(","):
+        address = address_of(part)
+        if address and address not in ledger.bound:
+            ledger.bound = sorted([*ledger.bound, address])[-MAX_ADDRESSES:]
 
 
 def _master(ledger: AppLedger, signal: Signal) -> Master | None:

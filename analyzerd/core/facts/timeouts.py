@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from analyzerd.core.case import Case
+from analyzerd.core.case import Case, version_tuple
 from analyzerd.core.facts.registry import fact
 from analyzerd.core.facts.stack import endpoint
 from analyzerd.core.facts.words import is_sigkill
@@ -147,3 +147,12 @@ def timeout_at_boot(case: Case) -> Value:
     limit_s = case.number("gunicorn.timeout") or min(lives, default=0.0)
     at_once = sum(life <= limit_s + AT_ONCE_S for life in lives)
     return at_once if at_once >= 2 and at_once == len(lives) else 0
+
+
+@fact("timeout.after_first_beat")
+def timeout_after_first_beat(case: Case) -> Value:
+    """Whether gunicorn times out only workers that were ready once (22 and later); False where none was timed out."""
+    if not timeout_seen(case):
+        return False
+    version = version_tuple(case.ledger.version)
+    return version >= (22,) if version else None

@@ -156,7 +156,7 @@ def workers_never_ready(case: Case) -> Value:
     for sample in case.samples:
         if case.focus.t0_s - 60.0 <= sample.time_s <= case.focus.t1_s:
             for r in sample.processes:
-                if r.role == "worker" and r.fds is not None:
+                if r.role == "worker" and r.fds is not None and case.worker in (None, r.pid):
                     ready = r.heartbeat_age_s is not None and r.heartbeat_age_s > -1e6
                     beats.setdefault(r.pid, []).append((sample.time_s, ready))
     if not beats:

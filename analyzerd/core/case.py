@@ -79,8 +79,7 @@ class Case:
         return [
             s
             for s in self.view.of(rule)
-            if self.distance_s(s.time_s) <= within_s
-            and (worker is None or worker_of(s) == worker)
+            if self.distance_s(s.time_s) <= within_s and (worker is None or worker_of(s) == worker)
         ]
 
     def opening(self) -> list[Signal]:
@@ -115,13 +114,13 @@ class Case:
 
     @cached_property
     def addresses(self) -> tuple[str, ...]:
-        """Where gunicorn listens: printed at its start, else as configured, else as read from the sockets."""
+        """Where gunicorn listens: printed at its start, else as seen on its sockets, else as configured."""
         if self.ledger.addresses:
             return self.ledger.addresses
         bind = self.setting("gunicorn.bind")
         if isinstance(bind, str) and bind:
             return tuple(address_of(part) for part in bind.split(","))
-        return tuple(sorted({x.address for sample in self.samples[-1:] for x in sample.listeners}))
+        return ()
 
     def readings(self, pid: int, from_s: float, to_s: float) -> Iterator[tuple[float, ProcessReading]]:
         """Readings of one process in a window of event time."""

@@ -36,9 +36,7 @@ class Timing:
         return max(self.window_s, self.patience_s)
 
 
-def open_focus(
-    state: EngineState, rule: SignalRule, signal: Signal, scope: str, timing: Timing
-) -> Focus | None:
+def open_focus(state: EngineState, rule: SignalRule, signal: Signal, scope: str, timing: Timing) -> Focus | None:
     """Attach a signal to the question it raises, opening the question when it is new.
 
     ``scope``: the app where it is known already, else the witness's own name (resolved when judged).
@@ -61,11 +59,7 @@ def open_focus(
 def _find(state: EngineState, kind: str, key: str, scope: str, time_s: float, timing: Timing) -> Focus | None:
     for focus in state.foci:
         same = focus.kind == kind and focus.key == key and (kind == "worker" or focus.scope == scope)
-        if (
-            same
-            and not focus.sealed
-            and focus.t0_s - timing.window_s <= time_s <= focus.t0_s + timing.window_s
-        ):
+        if same and not focus.sealed and focus.t0_s - timing.window_s <= time_s <= focus.t0_s + timing.window_s:
             return focus
     return None
 
@@ -101,27 +95,26 @@ class Answer:
 
 
 def fold(answers: list[Answer], sealed: Sequence[Focus], causes: Mapping[str, CauseRule]) -> None:
-    """Give every answer that is a consequence of a stronger one its root. Strongest first, one level deep."""
+    """Give every answer that is a consequence of a stronger one its root: the nearest in time, one level deep."""
     answers.sort(key=lambda a: a.strength)
     roots: list[Answer] = []
     for answer in answers:
-        answer.root = next(
-            (r for r in roots if r.best and _is_consequence(answer, r.focus, r.best.rule)), None
-        )
-        if answer.root is None:
-            old = next((f for f in sealed if _is_consequence(answer, f, causes.get(f.cause))), None)
-            answer.root = Answer(old, ()) if old is not None else None
+        live = [r for r in roots if r.best and _is_consequence(answer, r.focus, r.best.rule)]
+        old = [Answer(f, ()) for f in sealed if _is_consequence(answer, f, causes.get(f.cause))] if not live else []
+        answer.root = min(live or old, key=lambda r: _gap_s(answer.focus, r.focus), default=None)
         if answer.root is None and answer.best is not None:
             roots.append(answer)
+
+
+def _gap_s(one: Focus, other: Focus) -> float:
+    """Seconds between two questions, 0 where they overlap."""
+    return max(other.t0_s - one.t1_s, one.t0_s - other.t1_s, 0.0)
 
 
 def _is_consequence(answer: Answer, root: Focus, rule: CauseRule | None) -> bool:
     if rule is None or root is answer.focus or (rule.benign and not _benign_covers(answer, rule)):
         return False
-    if not set(answer.focus.rules) <= set(rule.folds):
-        return False
-    gap_s = max(root.t0_s - answer.focus.t1_s, answer.focus.t0_s - root.t1_s, 0.0)
-    if gap_s > rule.folds_within_s:
+    if not set(answer.focus.rules) <= set(rule.folds) or _gap_s(answer.focus, root) > rule.folds_within_s:
         return False
     own = answer.best
     if own is None or own.hypothesis.verdict is not Verdict.CONFIRMED:

@@ -64,9 +64,7 @@ class Options:
 class Engine:
     """Holds the state and the rules; ``step`` is the whole interface, with ``next_deadline`` for the clock."""
 
-    def __init__(
-        self, rules: RuleSet, options: Options | None = None, state: EngineState | None = None
-    ) -> None:
+    def __init__(self, rules: RuleSet, options: Options | None = None, state: EngineState | None = None) -> None:
         self.options = options or Options()
         self.state = state or EngineState()
         self.samples: deque[Sample] = deque(maxlen=MAX_SAMPLES)
@@ -89,9 +87,7 @@ class Engine:
             case Tick():
                 return self._tick(item.time_s)
             case Lines() | Entries():
-                return [
-                    effect for part in self.intake.feed(item, self.state.now_s) for effect in self.step(part)
-                ]
+                return [effect for part in self.intake.feed(item, self.state.now_s) for effect in self.step(part)]
             case Event():
                 return self._event(item)
             case AccessTally():
@@ -262,9 +258,7 @@ class Engine:
     def _case(self, app: str, focus: Focus, view: AppSignals, samples: tuple[Sample, ...]) -> Case:
         ledger = self.state.ledgers.get(app) or AppLedger(app)
         witnesses = Witnesses(self.state.witnesses)
-        return Case(
-            app, focus, self.state.now_s, view, ledger, self._settings_of(app), witnesses, samples
-        )
+        return Case(app, focus, self.state.now_s, view, ledger, self._settings_of(app), witnesses, samples)
 
     def _settings_of(self, app: str) -> Mapping[str, Setting]:
         merged: dict[str, Setting] = {}

@@ -69,9 +69,7 @@ class Intake:
 
     def expire(self, now_s: float) -> list[Event]:
         """Finish blocks whose stream has been quiet."""
-        quiet = [
-            n for n, a in self._assemblers.items() if a.inside and now_s - self._streams[n].fed_s >= QUIET_S
-        ]
+        quiet = [n for n, a in self._assemblers.items() if a.inside and now_s - self._streams[n].fed_s >= QUIET_S]
         return [event for name in quiet for event in self.flush_stream(name)]
 
     @property

@@ -43,13 +43,9 @@ class Judged:
 
 def judge(case: Case, causes: Mapping[str, CauseRule], signals: Mapping[str, SignalRule]) -> list[Judged]:
     """Weigh every cause that this question puts on the suspect list, surest first."""
-    suspects = [
-        r for r in causes.values() if r.status != "shadow" and set(r.opens_on) & set(case.focus.rules)
-    ]
+    suspects = [r for r in causes.values() if r.status != "shadow" and set(r.opens_on) & set(case.focus.rules)]
     judged = [_weigh(rule, case, signals) for rule in suspects if applies(rule.applies, case)]
-    away = {
-        cause for j in judged if j.hypothesis.verdict is Verdict.CONFIRMED for cause in j.rule.explains_away
-    }
+    away = {cause for j in judged if j.hypothesis.verdict is Verdict.CONFIRMED for cause in j.rule.explains_away}
     judged = [_explained(j) if j.rule.id in away else j for j in judged]
     return sorted(judged, key=lambda j: j.order)
 
@@ -122,9 +118,7 @@ def holds(condition: Condition, case: Case, signals: Mapping[str, SignalRule]) -
     return truth_of(condition, case, signals)[0] is Truth.TRUE
 
 
-def _check(
-    condition: Condition, case: Case, signals: Mapping[str, SignalRule], *, supports: bool
-) -> Evidence:
+def _check(condition: Condition, case: Case, signals: Mapping[str, SignalRule], *, supports: bool) -> Evidence:
     truth, value, found = truth_of(condition, case, signals)
     template = {
         Truth.TRUE: condition.says,
@@ -142,9 +136,7 @@ def _default_missing(condition: Condition, signals: Mapping[str, SignalRule]) ->
     return f"not known: {condition.fact or condition.setting}"
 
 
-def truth_of(
-    condition: Condition, case: Case, signals: Mapping[str, SignalRule]
-) -> tuple[Truth, Value, Signal | None]:
+def truth_of(condition: Condition, case: Case, signals: Mapping[str, SignalRule]) -> tuple[Truth, Value, Signal | None]:
     """Truth of a condition, the value it was decided on, and the signal it was joined to."""
     if condition.signal or condition.absent:
         return _signal_truth(condition, case, signals)

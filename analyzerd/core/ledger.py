@@ -15,6 +15,7 @@ from analyzerd.model import ProcessReading, Signal
 MAX_PROCESSES = 512
 MAX_MARKS = 200
 MAX_ADDRESSES = 32
+CONTROL_SOCKET = "gunicorn.ctl"
 GRACE_DEFAULT_S = 30.0
 AFTER_DEPLOY_S = 5.0
 
@@ -126,7 +127,7 @@ def note_address(ledger: AppLedger, text: str) -> None:
     """Learn where an app listens from its settings or its sockets."""
     for part in text.split(","):
         address = address_of(part)
-        if address and address not in ledger.bound:
+        if address and address not in ledger.bound and not address.endswith(CONTROL_SOCKET):
             ledger.bound = sorted([*ledger.bound, address])[-MAX_ADDRESSES:]
 
 
@@ -244,9 +245,7 @@ def address_of(text: str) -> str:
     for scheme in ("http://", "https://"):
         text = text.removeprefix(scheme)
     if text.startswith("unix:"):
-        return (
-            text.split(":/", 1)[0] + ":/" + text.split(":/", 1)[1].split(":", 1)[0] if ":/" in text else text
-        )
+        return text.split(":/", 1)[0] + ":/" + text.split(":/", 1)[1].split(":", 1)[0] if ":/" in text else text
     return text.split("/", 1)[0]
 
 

@@ -22,6 +22,7 @@ from analyzerd.model import (
     Recommendation,
     SaveBenign,
     SaveIncident,
+    Severity,
     Signal,
     State,
     Verdict,
@@ -124,14 +125,10 @@ def _converge(state: EngineState, group: Group, cases: Mapping[int, Case], rules
 def _entry(state: EngineState, group: Group) -> tuple[OpenIncident, str]:
     """The incident this group counts towards: the same problem, one it corrects or explains, or a new one."""
     for entry in state.incidents.values():
-        same = (
-            entry.incident.app == group.app
-            and entry.incident.cause == group.rule.id
-            and entry.key == group.key
-        )
+        same = entry.incident.app == group.app and entry.incident.cause == group.rule.id and entry.key == group.key
         if same and not entry.closed:
             return entry, "updated"
-    for answer in group.live:
+    for answer in group.roots:
         entry_of_focus = state.incidents.get(answer.focus.incident)
         if entry_of_focus is not None and not entry_of_focus.closed:
             entry_of_focus.key = group.key
@@ -170,9 +167,7 @@ def _merge_others(state: EngineState, group: Group, entry: OpenIncident) -> list
     effects: list[Effect] = []
     for other_id in sorted({a.focus.incident for a in group.live} - {"", entry.incident.id}):
         other = state.incidents.get(other_id)
-        others_left = [
-            f for f in state.foci if f.incident == other_id and f not in [a.focus for a in group.live]
-        ]
+        others_left = [f for f in state.foci if f.incident == other_id and f not in [a.focus for a in group.live]]
         if other is None or other.closed or others_left or other.sealed_occurrences:
             continue
         other.closed = True
@@ -247,9 +242,7 @@ def _describe(
         confidence=best.hypothesis.confidence,
         because=best.hypothesis.because,
         guide_cause=best.rule.guide_cause,
-        summary=fill(because.says, case)
-        if because
-        else fill(best.rule.description.split("\n\n")[0].strip(), case),
+        summary=fill(because.says, case) if because else fill(best.rule.description.split("\n\n")[0].strip(), case),
         first_seen_s=min([old.first_seen_s, *(f.t0_s for f in foci)]),
         last_seen_s=max([old.last_seen_s, *(f.t1_s for f in foci)]),
         occurrences=entry.sealed_occurrences + len(group.roots),
@@ -304,9 +297,8 @@ def _consequences(group: Group, rules: Rules) -> list[str]:
     for answer in group.folded:
         for rule, n in answer.focus.rules.items():
             counts[rule] = counts.get(rule, 0) + n
-    return [
-        f"{n} x {rules.signals[rule].title}" for rule, n in sorted(counts.items()) if rule in rules.signals
-    ]
+    known = [(rules.signals[rule], n) for rule, n in sorted(counts.items()) if rule in rules.signals]
+    return [f"{n} x {rule.title}" for rule, n in known if rule.severity is not Severity.INFO]
 
 
 def _timeline(signals: Sequence[Signal], rules: Rules) -> Iterable[tuple[float, str]]:

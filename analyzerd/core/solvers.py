@@ -74,9 +74,7 @@ def pool_for_threads(case: Case) -> Answer | None:
     threads, pool = _fact_number(case, "gunicorn.concurrency"), _fact_number(case, "pool.size")
     if threads is None or pool is None or threads <= pool:
         return None
-    return Answer(
-        int(pool), int(threads), f"{threads:g} requests at once per worker > {pool:g} pooled connections"
-    )
+    return Answer(int(pool), int(threads), f"{threads:g} requests at once per worker > {pool:g} pooled connections")
 
 
 @solver("workers_for_memory")
@@ -93,9 +91,7 @@ def workers_for_memory(case: Case) -> Answer | None:
     fits = int((limit - reserve) // per_worker)
     if fits < 1 or fits >= current:
         return None
-    sums = (
-        f"({format_bytes(limit)} - {format_bytes(reserve)} reserve) / {format_bytes(per_worker)} per worker"
-    )
+    sums = f"({format_bytes(limit)} - {format_bytes(reserve)} reserve) / {format_bytes(per_worker)} per worker"
     return Answer(int(current), fits, f"{sums} = {fits}")
 
 
@@ -142,9 +138,7 @@ def nginx_connections(case: Case) -> Answer | None:
     limit = _fact_number(case, "nginx.worker_connections")
     if not limit:
         return None
-    return Answer(
-        int(limit), int(limit * 4), f"2 connections per proxied request x 2 for the peak x {limit:g}"
-    )
+    return Answer(int(limit), int(limit * 4), f"2 connections per proxied request x 2 for the peak x {limit:g}")
 
 
 @solver("requests_for_recycling")

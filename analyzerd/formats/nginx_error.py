@@ -89,6 +89,15 @@ def _message_fields(message: str) -> dict[str, Value]:
     return fields
 
 
+def _address(upstream: str, path: str) -> str:
+    """Take the address out of ``http://ADDRESS/path``; after a socket's path nginx may leave the colon out."""
+    match = _UPSTREAM.match(upstream)
+    address = match["address"] if match else ""
+    if address.startswith("unix:") and path and address.endswith(path):
+        return address.removesuffix(path)
+    return address
+
+
 def _request_fields(rest: str) -> dict[str, Value]:
     """Read what stands after ``request: "``. The upstream is the last one before the last ``, host: "``."""
     fields: dict[str, Value] = {}
@@ -101,8 +110,7 @@ def _request_fields(rest: str) -> dict[str, Value]:
     if upstream >= 0:
         value = rest[upstream + 14 : host if host > upstream else len(rest)].rstrip('"')
         fields["upstream"] = clean_text(value, 2048)
-        match = _UPSTREAM.match(value)
-        fields["upstream_address"] = match["address"] if match else ""
+        fields["upstream_address"] = _address(value, str(fields.get("path", "")))
     if host >= 0:
         fields["host"] = rest[host + 10 :].partition('"')[0][:256]
     return fields

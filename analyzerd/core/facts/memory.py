@@ -84,12 +84,7 @@ def oom_host_counter_rose(case: Case) -> Value:
 @fact("oom.witnessed")
 def oom_witnessed(case: Case) -> Value:
     """Whether anybody who would know reports an out-of-memory kill; None where nobody of them is read."""
-    if (
-        _oom(case)
-        or case.find("systemd.oom-kill")
-        or case.find("systemd.oomd-kill")
-        or oom_counter_rose(case)
-    ):
+    if _oom(case) or case.find("systemd.oom-kill") or case.find("systemd.oomd-kill") or oom_counter_rose(case):
         return True
     return False if case.witnesses.reads("kernel") or oom_host_counter_rose(case) is False else None
 

@@ -68,9 +68,7 @@ def master_starts(case: Case) -> Value:
 def unit_restarts(case: Case) -> Value:
     """Systemd's restart counter of the unit as last printed."""
     found = case.find("systemd.restart-scheduled", within_s=300.0)
-    counters = [
-        int(n) for s in found if isinstance(n := s.fields.get("restarts"), int | str) and str(n).isdigit()
-    ]
+    counters = [int(n) for s in found if isinstance(n := s.fields.get("restarts"), int | str) and str(n).isdigit()]
     return max(counters) if counters else (len(found) or None)
 
 
@@ -134,8 +132,7 @@ def disk_free_share(case: Case) -> Value:
     if not near:
         return None
     return min(
-        min(d.free_bytes / max(d.size_bytes, 1), d.free_inodes / d.inodes if d.inodes else 1.0)
-        for d in near[-1].disks
+        min(d.free_bytes / max(d.size_bytes, 1), d.free_inodes / d.inodes if d.inodes else 1.0) for d in near[-1].disks
     )
 
 

@@ -50,9 +50,7 @@ def timeout_exited_before(case: Case) -> Value:
 @fact("timeout.siblings_with_stack")
 def siblings_with_stack(case: Case) -> Value:
     """Other workers of the app that timed out within five seconds and printed where they were."""
-    stacks = {
-        worker_of(s) for s in case.find("gunicorn.request-error", within_s=5.0) if s.fields.get("aborted")
-    }
+    stacks = {worker_of(s) for s in case.find("gunicorn.request-error", within_s=5.0) if s.fields.get("aborted")}
     others = {worker_of(s) for s in case.find("gunicorn.worker-timeout", within_s=5.0)} - {case.worker}
     return len(stacks & others)
 
@@ -92,11 +90,7 @@ def worker_connections(case: Case) -> Value:
     if case.worker is None:
         return None
     span_s = case.number("gunicorn.timeout") or 30.0
-    held = [
-        r.connections
-        for _, r in case.readings(case.worker, at - span_s, at + 1.0)
-        if r.connections is not None
-    ]
+    held = [r.connections for _, r in case.readings(case.worker, at - span_s, at + 1.0) if r.connections is not None]
     return max(held) if held else None
 
 

@@ -67,11 +67,7 @@ def upstream_is_ours(case: Case) -> Value:
 def _matches(address: str, listeners: tuple[str, ...]) -> bool:
     port = address.rsplit(":", 1)[-1]
     everywhere = {f"0.0.0.0:{port}", f"[::]:{port}", f":{port}"}
-    return (
-        address in listeners
-        or bool(everywhere & set(listeners))
-        or f"localhost:{port}" in (address, *listeners)
-    )
+    return address in listeners or bool(everywhere & set(listeners)) or f"localhost:{port}" in (address, *listeners)
 
 
 @fact("upstream.is_other_loopback")

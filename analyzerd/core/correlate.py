@@ -120,7 +120,7 @@ def _is_consequence(answer: Answer, root: Focus, rule: CauseRule | None) -> bool
     if own is None or own.hypothesis.verdict is not Verdict.CONFIRMED:
         return True
     other_worker = answer.focus.kind == root.kind == "worker" and answer.focus.key != root.key
-    return rule.rank < own.rule.rank and not other_worker
+    return own.rule.id in rule.explains_away and not other_worker
 
 
 def _benign_covers(answer: Answer, rule: CauseRule) -> bool:

@@ -57,9 +57,9 @@ def upstream_addresses(case: Case) -> Value:
 
 @fact("upstream.is_ours")
 def upstream_is_ours(case: Case) -> Value:
-    """Whether the address nginx tried is one gunicorn listens at."""
+    """Whether the address nginx tried is one gunicorn listens at; None for the name of an upstream block."""
     address = upstream_address(case)
-    if not case.addresses or address is None:
+    if not case.addresses or address is None or ":" not in str(address):
         return None
     return _matches(str(address), case.addresses)
 

@@ -211,7 +211,7 @@ def remove(top: Path, patience_s: float = 5.0) -> None:
                 time.sleep(0.02)
 
 
-def leftovers() -> list[Path]:
-    """Cgroups of ours that still stand, from this run or an earlier one that was killed."""
+def leftovers(*marks: str) -> list[Path]:
+    """List cgroups whose names begin with one of `marks` and that still stand."""
     bases = {base for tree in trees() for base in (tree.base, tree.mount)}
-    return sorted({found for base in bases for found in base.glob(f"{MARK}*.slice")})
+    return sorted({found for base in bases for mark in marks for found in base.glob(f"{mark}*.slice")})

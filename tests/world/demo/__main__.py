@@ -23,22 +23,24 @@ from tests.world.demo.stage import Stage, stage
 
 PATIENCE_S = 30.0
 QUIET_S = 12.0
+ANY_CGROUP = (cgroups.MARK, "journald-test-")
+OUR_CGROUPS = (f"{cgroups.MARK}{os.getpid()}x", f"journald-test-{os.getpid()}-")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the demo; the exit status says whether all was right."""
     options = _options(argv)
     if options.check_clean:
-        return _report_leftovers()
+        return int(_report(leftovers("/analyzerd-demo-", ANY_CGROUP)))
     if os.geteuid() != 0:
         print("error: the demo puts processes into cgroups, which only root may do: sudo make demo")
         return 1
     began = time.monotonic()
     faults = [fault for fault in FAULTS if not options.only or fault.name in options.only]
-    rows = _play(faults, options)
+    rows, ours = _play(faults, options)
     _title("Expected and came")
     print(verdict.table(rows))
-    dirty = _report_leftovers()
+    dirty = _report(leftovers(ours, OUR_CGROUPS))
     right = all(row.right for row in rows) and not dirty
     print(f"\n{'All right' if right else 'NOT right'}, after {time.monotonic() - began:.0f} s.")
     return 0 if right else 1
@@ -53,11 +55,9 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def _play(faults: Sequence[Fault], options: argparse.Namespace) -> list[verdict.Row]:
-    """Build the world, do every fault, return the closing table."""
-    _title(
-        f"The stage: Flask on gunicorn {options.gunicorn}, nginx, journald, analyzerd, a stand-in for Slack"
-    )
+def _play(faults: Sequence[Fault], options: argparse.Namespace) -> tuple[list[verdict.Row], str]:
+    """Build the world, do every fault, return the closing table and the folder all of it stood in."""
+    _title(f"The stage: Flask on gunicorn {options.gunicorn}, nginx, journald, analyzerd, a stand-in for Slack")
     with stage(options.gunicorn, options.slack_fails) as world:
         try:
             world.daemon.wait_until(lambda: _reading(world), "tell its status")
@@ -71,7 +71,7 @@ def _play(faults: Sequence[Fault], options: argparse.Namespace) -> list[verdict.
         except (RuntimeError, TimeoutError, subprocess.CalledProcessError) as error:
             rows = [verdict.Row("the demo itself", "to run", f"{type(error).__name__}: {error}", right=False)]
             print(f"\nerror: {error}\n{getattr(error, 'stderr', '') or ''}")
-        return [*rows, _ending(world)]
+        return [*rows, _ending(world)], str(world.home)
 
 
 def _possible(world: Stage, fault: Fault) -> bool:
@@ -132,27 +132,26 @@ def _title(text: str) -> None:
     print(f"\n\033[1m{text}\033[0m" if sys.stdout.isatty() else f"\n== {text}", flush=True)
 
 
-def leftovers() -> list[str]:
-    """Cgroups, mounts and processes of a demo that still stand."""
-    found = [f"cgroup {path}" for path in cgroups.leftovers()]
+def leftovers(folder: str, marks: tuple[str, ...]) -> list[str]:
+    """List cgroups with these marks, and mounts and processes of this folder, that still stand."""
+    found = [f"cgroup {path}" for path in cgroups.leftovers(*marks)]
     mounts = Path("/proc/self/mountinfo").read_text().splitlines()
-    found += [f"mount {line.split()[4]}" for line in mounts if "analyzerd-demo-" in line]
+    found += [f"mount {line.split()[4]}" for line in mounts if folder in line]
     for entry in Path("/proc").glob("[0-9]*"):
         try:
             line = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
         except OSError:
             continue
-        if "/analyzerd-demo-" in line:
+        if folder in line:
             found.append(f"process {entry.name}: {line[:100]}")
     return found
 
 
-def _report_leftovers() -> int:
-    """Print what is left of ours; 1 when there is something."""
-    found = leftovers()
+def _report(found: list[str]) -> bool:
+    """Print what is left of ours; true when there is something."""
     print("\nLeft behind:" if found else "\nNothing of ours is left: no process, mount or cgroup.")
     print("".join(f"  {line}\n" for line in found), end="")
-    return 1 if found else 0
+    return bool(found)
 
 
 if __name__ == "__main__":

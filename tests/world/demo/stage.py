@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -31,7 +32,8 @@ from tests.world.journald import Journald
 
 ROOT = Path(__file__).resolve().parents[3]
 BIN = Path(sys.executable).parent
-APP, PRIVATE, NGINX = "gunicorn-demo.service", "gunicorn-private.service", "nginx-demo.service"
+# Names of this run alone: the kernel's log is one for the whole machine, and another demo's kill is not ours.
+APP, PRIVATE, NGINX = (f"{name}-{os.getpid()}.service" for name in ("gunicorn-demo", "gunicorn-private", "nginx"))
 TOKEN, CHANNEL = "xoxb-demo", "C0DEMO00001"
 
 
@@ -93,9 +95,7 @@ def stage(gunicorn: str, faults_seed: int | None = None) -> Iterator[Stage]:
         slack = stack.enter_context(_slack(home, slack_port, state, faults_seed))
         slack.wait_until(lambda: answers(f"127.0.0.1:{slack_port}"), "listen")
         config = home / "analyzerd.yaml"
-        config.write_text(
-            yaml.safe_dump(_config(home, log, ground, nginx, slack_port), sort_keys=False, width=1000)
-        )
+        config.write_text(yaml.safe_dump(_config(home, log, ground, nginx, slack_port), sort_keys=False, width=1000))
         daemon = stack.enter_context(_daemon(home, config))
         yield Stage(home, ground, daemon, slack, state, config)
 
@@ -179,8 +179,7 @@ def _config(home: Path, log: Journal, ground: Ground, nginx: Nginx, slack_port: 
     ]
     return {
         "state_dir": str(home / "state"),
-        "journal": {"enabled": True, "units": [APP, PRIVATE, NGINX]}
-        | ({"path": log.folder} if log.folder else {}),
+        "journal": {"enabled": True, "units": [APP, PRIVATE, NGINX]} | ({"path": log.folder} if log.folder else {}),
         "files": files,
         "nginx_conf": str(nginx.conf),
         "sampling": {"interval": "1s"},

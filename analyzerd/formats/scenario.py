@@ -2,6 +2,7 @@
 
     +0s    reads            gunicorn, nginx.error, kernel
     +0s    setting          gunicorn.timeout 30
+    +0s    start            27.0.1 sync master=8 workers=12,13 at=http://127.0.0.1:8000
     +5s    sample           worker 12 cpu_user_s=3.5 state=R
     +9s    gunicorn         [8] [CRITICAL] WORKER TIMEOUT (pid:12)
     +9s    kernel           Memory cgroup out of memory: Killed process 12 (gunicorn) ...
@@ -21,6 +22,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from analyzerd.model import (
+    CgroupReading,
     Entries,
     Entry,
     Health,
@@ -41,6 +43,7 @@ START_S = 1_800_000_000.0
 UNIT = "app.service"
 _LINE = re.compile(r"\+(?P<at>[0-9.]+(?:ms|s|m|h)?)\s+(?P<what>[a-z.]+)\s+(?P<text>.*)", re.ASCII)
 _ACCESS = re.compile(r"(?P<method>[A-Z]+) (?P<path>\S+) (?P<status>\d{3}) (?P<seconds>[0-9.]+)", re.ASCII)
+GUNICORN_STAMP = "[%Y-%m-%d %H:%M:%S +0000] "
 NGINX_FORMAT = '$msec $remote_addr "$request" $status urt=$upstream_response_time'
 GUNICORN_FORMAT = '%(t)s pid=%(p)s "%(r)s" %(s)s us=%(D)s'
 
@@ -80,16 +83,16 @@ def _inputs(time_s: float, what: str, text: str, more: list[str], number: int) -
             yield Setting(time_s, UNIT, name, _typed(value.strip()), "test")
         case "sample":
             yield _sample(time_s, text)
+        case "start":
+            yield _lines("gunicorn", [_stamp(time_s, GUNICORN_STAMP) + line for line in _start(text)])
         case "gunicorn" | "app":
-            stamp = "" if what == "app" else _stamp(time_s, "[%Y-%m-%d %H:%M:%S +0000] ")
+            stamp = "" if what == "app" else _stamp(time_s, GUNICORN_STAMP)
             yield _lines("gunicorn", [stamp + text, *more])
         case "nginx.error":
             stamp = _stamp(time_s, "%Y/%m/%d %H:%M:%S ")
             yield _lines("nginx.error", [stamp + text, *more])
         case "kernel":
-            yield Entries(
-                Stream("journal", "journal"), tuple(_kernel(time_s, line) for line in [text, *more])
-            )
+            yield Entries(Stream("journal", "journal"), tuple(_kernel(time_s, line) for line in [text, *more]))
         case "systemd":
             yield Entries(Stream("journal", "journal"), (_manager(time_s, text),))
         case "nginx.access" | "gunicorn.access":
@@ -99,9 +102,19 @@ def _inputs(time_s: float, what: str, text: str, more: list[str], number: int) -
 
 
 def _lines(kind: str, lines: list[str]) -> Lines:
-    return Lines(
-        Stream(f"test:{kind}", kind, UNIT if kind == "gunicorn" else ""), ("\n".join(lines) + "\n").encode()
-    )
+    return Lines(Stream(f"test:{kind}", kind, UNIT if kind == "gunicorn" else ""), ("\n".join(lines) + "\n").encode())
+
+
+def _start(text: str) -> Iterator[str]:
+    """What gunicorn prints when it starts: ``VERSION CLASS master=PID workers=PID,PID at=ADDRESS[,ADDRESS]``."""
+    version, worker_class, *rest = text.split()
+    named = dict(word.split("=", 1) for word in rest)
+    master = named.get("master", "8")
+    yield f"[{master}] [INFO] Starting gunicorn {version}"
+    yield f"[{master}] [INFO] Listening at: {named.get('at', 'http://127.0.0.1:8000')} ({master})"
+    yield f"[{master}] [INFO] Using worker: {worker_class}"
+    for worker in named.get("workers", "12,13").split(","):
+        yield f"[{worker}] [INFO] Booting worker with pid: {worker}"
 
 
 def _kernel(time_s: float, line: str) -> Entry:
@@ -110,9 +123,7 @@ def _kernel(time_s: float, line: str) -> Entry:
 
 def _manager(time_s: float, text: str) -> Entry:
     unit, _, rest = text.partition(" ")
-    fields = dict(
-        pair.split("=", 1) for pair in rest.split() if "=" in pair and pair.split("=", 1)[0].isupper()
-    )
+    fields = dict(pair.split("=", 1) for pair in rest.split() if "=" in pair and pair.split("=", 1)[0].isupper())
     message = " ".join(word for word in rest.split() if word.split("=", 1)[0] not in fields)
     return Entry(time_s, message.encode(), 1, "init.scope", "journal", "systemd", {"UNIT": unit, **fields})
 
@@ -131,9 +142,10 @@ def _access(time_s: float, what: str, text: str, number: int) -> Lines:
 
 
 def _sample(time_s: float, text: str) -> Sample:
-    """``worker 12 rss_bytes=5 state=R; listener 127.0.0.1:8000 queue=3; host ListenOverflows=4 oom_kill=0``."""
+    """``worker 12 rss_bytes=5 state=R; listener 127.0.0.1:8000 queue=3; cgroup oom_kills=1; host x=4``."""
     processes: list[ProcessReading] = []
     listeners: list[ListenerReading] = []
+    cgroups: list[CgroupReading] = []
     netstat: dict[str, int] = {}
     vmstat: dict[str, int] = {}
     for item in text.split(";"):
@@ -143,10 +155,13 @@ def _sample(time_s: float, text: str) -> Sample:
             processes.append(ProcessReading(int(words[1]), words[0], UNIT, **values))  # type: ignore[arg-type]
         elif words[0] == "listener":
             listeners.append(ListenerReading(words[1], unit=UNIT, **values))  # type: ignore[arg-type]
+        elif words[0] == "cgroup":
+            cgroups.append(CgroupReading(UNIT, **values))  # type: ignore[arg-type]
         else:
             for name, value in values.items():
                 (vmstat if name.islower() else netstat)[name] = int(value or 0)
-    return Sample(time_s, HostReading(netstat=netstat, vmstat=vmstat), tuple(processes), tuple(listeners))
+    host = HostReading(netstat=netstat, vmstat=vmstat)
+    return Sample(time_s, host, tuple(processes), tuple(listeners), tuple(cgroups))
 
 
 def _stamp(time_s: float, form: str) -> str:

@@ -9,7 +9,6 @@ from analyzerd.core.facts.words import is_sigkill
 from analyzerd.core.ledger import worker_of
 from analyzerd.model import Value
 
-
 AT_ONCE_S = 2.0
 
 
@@ -68,6 +67,23 @@ def worker_cpu_share(case: Case) -> Value:
         if r.cpu_user_s is not None
     ]
     if len(series) < 2 or series[-1][0] - series[0][0] < min(2.0, span_s / 2):
+        return None
+    return (series[-1][1] - series[0][1]) / (series[-1][0] - series[0][0])
+
+
+@fact("worker.page_reads")
+def worker_page_reads(case: Case) -> Value:
+    """Pages per second the worker had to read back from disk before the question: many mean that memory is short."""
+    at = _timeout_s(case) or case.focus.t0_s
+    span_s = case.number("gunicorn.timeout") or 30.0
+    if case.worker is None:
+        return None
+    series = [
+        (t, r.major_faults)
+        for t, r in case.readings(case.worker, at - span_s - 0.5, at + 1.0)
+        if r.major_faults is not None
+    ]
+    if len(series) < 2 or series[-1][0] <= series[0][0]:
         return None
     return (series[-1][1] - series[0][1]) / (series[-1][0] - series[0][0])
 

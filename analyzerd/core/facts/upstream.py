@@ -57,11 +57,20 @@ def upstream_addresses(case: Case) -> Value:
 
 @fact("upstream.is_ours")
 def upstream_is_ours(case: Case) -> Value:
-    """Whether the address nginx tried is one gunicorn listens at; None for the name of an upstream block."""
+    """Whether the address nginx tried is one gunicorn listens at.
+
+    Of an upstream block nginx prints only the name: there the addresses tried around it tell.
+    """
     address = upstream_address(case)
-    if not case.addresses or address is None or ":" not in str(address):
+    if not case.addresses or address is None:
         return None
-    return _matches(str(address), case.addresses)
+    tried = [str(address)] if _is_address(str(address)) else str(upstream_addresses(case) or "").split(", ")
+    known = [one for one in tried if _is_address(one)]
+    return any(_matches(one, case.addresses) for one in known) if known else None
+
+
+def _is_address(text: str) -> bool:
+    return ":" in text or text.startswith(("unix", "/"))
 
 
 def _matches(address: str, listeners: tuple[str, ...]) -> bool:

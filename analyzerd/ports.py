@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
-from analyzerd.model import Batch, Checkpoint, Incident, Sample, Setting
+from analyzerd.model import Batch, Checkpoint, Sample, Setting
 
 Emit = Callable[[Batch], None]
 """Hands a batch to the inbox; blocks while the inbox is full. Raises Stopped when the daemon ends."""
@@ -32,15 +32,4 @@ class Probe(Protocol):
 
     def settings(self) -> tuple[Setting, ...]:
         """Settings in effect of the processes found, read without executing anything of the app."""
-        ...
-
-
-class Notifier(Protocol):
-    """Brings a sink to show an incident's present state."""
-
-    def converge(self, incident: Incident, ref: str, shown_revision: int) -> str:
-        """Post (``ref`` '') or edit; returns the sink's reference for the message.
-
-        Raises DeliveryError.
-        """
         ...

@@ -12,12 +12,14 @@ from dataclasses import dataclass, replace
 from analyzerd.core.case import Case
 from analyzerd.core.correlate import Answer, Timing
 from analyzerd.core.facts import FACTS
+from analyzerd.core.impact import impact
 from analyzerd.core.judge import Judged, fill, holds
 from analyzerd.core.solvers import SOLVERS
 from analyzerd.core.state import EngineState, Focus, OpenIncident, incident_id
 from analyzerd.model import (
     Benign,
     Effect,
+    Hypothesis,
     Incident,
     Recommendation,
     SaveBenign,
@@ -34,7 +36,7 @@ MAX_TIMELINE = 12
 MAX_SAMPLES = 5
 MAX_SAMPLE_CHARS = 500
 MAX_HYPOTHESES = 6
-TALLY_S = 10.0
+UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,7 +234,8 @@ def _describe(
     foci = [a.focus for a in live]
     signals = _signals_of(live, cases)
     because = next((b for b in best.rule.because if b.id == best.hypothesis.because), None)
-    all_requests, failed = _impact(state, min(f.t0_s for f in foci), max(f.t1_s for f in foci), old)
+    only = entry.key if best.rule.key == ("endpoint",) else ""
+    failed, all_requests = impact(state.tallies, foci, case, only, (old.failed_requests, old.all_requests))
     return replace(
         old,
         cause=best.rule.id,
@@ -247,11 +250,11 @@ def _describe(
         last_seen_s=max([old.last_seen_s, *(f.t1_s for f in foci)]),
         occurrences=entry.sealed_occurrences + len(group.roots),
         counts=_counts(entry, foci),
-        hypotheses=tuple(j.hypothesis for j in lead.judged[:MAX_HYPOTHESES]),
+        hypotheses=_hypotheses(lead),
         recommendations=tuple(_recommend(best, case, rules)),
         consequences=tuple(_consequences(group, rules)),
         timeline=tuple(_timeline(signals, rules)),
-        samples_of_log=tuple(_samples(signals)),
+        samples_of_log=tuple(_samples(signals, rules)),
         failed_requests=failed,
         all_requests=all_requests,
         references=best.rule.references,
@@ -261,6 +264,11 @@ def _describe(
 def _signals_of(live: Iterable[Answer], cases: Mapping[int, Case]) -> list[Signal]:
     found = {id(s): s for a in live if id(a.focus) in cases for s in cases[id(a.focus)].opening()}
     return sorted(found.values(), key=lambda s: (s.time_s, s.rule, s.pid or 0, s.text))
+
+
+def _hypotheses(lead: Answer) -> tuple[Hypothesis, ...]:
+    """The suspects worth showing: 'unknown' is an answer only where it is the best one."""
+    return tuple(j.hypothesis for j in lead.judged if j is lead.best or j.rule.id != UNKNOWN)[:MAX_HYPOTHESES]
 
 
 def _counts(entry: OpenIncident, foci: Iterable[Focus]) -> dict[str, int]:
@@ -309,27 +317,10 @@ def _timeline(signals: Sequence[Signal], rules: Rules) -> Iterable[tuple[float, 
         yield signal.time_s, f"{title} (worker {worker})" if worker else title
 
 
-def _samples(signals: Sequence[Signal]) -> list[str]:
-    texts: dict[str, None] = {}
-    for signal in signals:
-        texts.setdefault(signal.text[:MAX_SAMPLE_CHARS], None)
-        if len(texts) == MAX_SAMPLES:
-            break
-    return list(texts)
-
-
-def _impact(state: EngineState, from_s: float, to_s: float, old: Incident) -> tuple[int | None, int | None]:
-    near = []
-    for tally in reversed(state.tallies):
-        if tally.time_s < from_s - TALLY_S:
-            break
-        if tally.time_s <= to_s + TALLY_S and tally.source == "nginx.access":
-            near.append(tally)
-    if not near:
-        return old.all_requests, old.failed_requests
-    total = sum(t.requests for t in near)
-    failed = sum(n for t in near for status, n in t.by_status.items() if status.startswith("5"))
-    return max(total, old.all_requests or 0), max(failed, old.failed_requests or 0)
+def _samples(signals: Sequence[Signal], rules: Rules) -> list[str]:
+    """Log lines to show: what happened first, what merely belongs to it only where nothing else is there."""
+    loud = [s for s in signals if s.rule in rules.signals and rules.signals[s.rule].severity is not Severity.INFO]
+    return list(dict.fromkeys(s.text[:MAX_SAMPLE_CHARS] for s in loud or signals))[:MAX_SAMPLES]
 
 
 # ---- time passes ---------------------------------------------------------------------------------------

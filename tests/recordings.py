@@ -22,6 +22,8 @@ NO_EVIDENCE = {
     "disk-full": "the log was on the disk that was full",
 }
 """Recordings in which no witness of the fault was left: silence is the only honest answer."""
+NEEDS_RULE = {"db-slow-not-workers": "app-slow"}
+"""Recordings whose other permitted cause is about time-outs, of which there were none."""
 COLUMNS = (44, 40, 34, 34, 8)
 
 
@@ -69,7 +71,8 @@ def all_expected() -> list[Expected]:
 def outcome_of(expected: Expected, rules: RuleSet) -> Outcome:
     """Diagnose one recording."""
     found = diagnose(open_archive([str(RECORDED / expected.name)]), rules)
-    covered = not expected.causes or any(cause in rules.causes for cause in expected.causes)
+    answers = (NEEDS_RULE[expected.name],) if expected.name in NEEDS_RULE else expected.causes
+    covered = not answers or any(cause in rules.causes for cause in answers)
     return Outcome(expected, tuple(found.incidents), covered)
 
 
@@ -79,7 +82,7 @@ def _row(outcome: Outcome) -> tuple[str, ...]:
         said = "no evidence in the recording" if outcome.expected.name in NO_EVIDENCE else "silence"
         return outcome.expected.name, expected, said, "", _mark(outcome), ""
     first = outcome.incidents[0]
-    rival = next((h for h in first.hypotheses if h.cause != first.cause), None)
+    rival = next((h for h in first.hypotheses if h.cause not in (first.cause, "unknown")), None)
     runner_up = f"{rival.cause} {rival.verdict.value}" if rival is not None else ""
     verdict = f"{first.cause} {first.verdict.value}"
     return outcome.expected.name, expected, verdict, runner_up, _mark(outcome), _decided(first)

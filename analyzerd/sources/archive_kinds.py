@@ -41,7 +41,7 @@ class Content:
         return content
 
     def head(self) -> bytes:
-        """Return the first HEAD_BYTES at most, cut at a line's end where there is one.
+        """Return the first HEAD_BYTES at most, cut at a line's end where there is one; nothing of a file of blanks.
 
         Raises SourceError when the file cannot be opened.
         """
@@ -49,6 +49,8 @@ class Content:
             self._peeked = [next(self._stdin, b"")]
         start = self._peeked[0] if self.path is None else next(file_chunks(self.path, []), b"")
         head = start[:HEAD_BYTES]
+        if len(head) < HEAD_BYTES and not head.strip():
+            return b""
         return head[: head.rfind(b"\n") + 1] or head
 
     def chunks(self, notes: list[str]) -> Iterator[bytes]:

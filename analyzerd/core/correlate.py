@@ -15,6 +15,10 @@ from analyzerd.model import Signal, Verdict
 from analyzerd.rules.schema import CauseRule, SignalRule
 
 
+NOWHERE = "@"
+"""Scope of a witness that knows neither app nor address, as the kernel."""
+
+
 @dataclass(frozen=True, slots=True)
 class Timing:
     """How long the engine waits, in seconds.
@@ -46,13 +50,16 @@ def open_focus(state: EngineState, rule: SignalRule, signal: Signal, scope: str,
     if kind == "worker" and worker is None:
         return None
     focus = _find(state, kind, key, scope, signal.time_s, timing)
+    asked_s = max(state.now_s, signal.time_s)
     if focus is None:
-        focus = Focus(kind, key, scope, signal.time_s, signal.time_s, max(state.now_s, signal.time_s))
+        focus = Focus(kind, key, scope, signal.time_s, signal.time_s, asked_s)
         state.foci.append(focus)
+    if asked_s < focus.asked_s:  # input that stands in the future came first
+        focus.asked_s, focus.due_s = asked_s, 0.0
     focus.t0_s, focus.t1_s = min(focus.t0_s, signal.time_s), max(focus.t1_s, signal.time_s)
     focus.rules[rule.id] = focus.rules.get(rule.id, 0) + 1
-    if scope and not focus.scope:
-        focus.scope = scope
+    if focus.scope in ("", NOWHERE):
+        focus.scope = scope or focus.scope
     return focus
 
 
@@ -80,12 +87,13 @@ class Answer:
         return top if chosen else None
 
     @property
-    def strength(self) -> tuple[int, int, float, str]:
-        """Sorting key: surer, then lower rank, then earlier."""
+    def strength(self) -> tuple[int, int, float, tuple[str, str, str]]:
+        """Sorting key: surer, then lower rank, then earlier; never the order of arrival."""
+        focus = self.focus
+        name = (focus.kind, focus.key, focus.scope)
         if self.best is None:
-            return (9, 99, self.focus.t0_s, self.focus.key)
-        verdict = self.best.hypothesis.verdict
-        return (VERDICT_RANK[verdict], self.best.rule.rank, self.focus.t0_s, self.focus.key)
+            return (9, 99, focus.t0_s, name)
+        return (VERDICT_RANK[self.best.hypothesis.verdict], self.best.rule.rank, focus.t0_s, name)
 
     def settled(self, now_s: float, timing: Timing) -> bool:
         """Whether it may be told: confirmed and settled, or patience is over."""

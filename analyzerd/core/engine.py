@@ -6,22 +6,21 @@ The daemon, ``diagnose``, ``replay`` and the tests drive this same object. Time 
 from __future__ import annotations
 
 import math
-from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from analyzerd.core import lifecycle
+from analyzerd.core import lifecycle, sight
 from analyzerd.core.apps import Apps, app_of
 from analyzerd.core.case import Case, Witnesses
 from analyzerd.core.correlate import Answer, Timing, fold, open_focus
 from analyzerd.core.intake import Intake
 from analyzerd.core.judge import Judged, judge
 from analyzerd.core.ledger import AppLedger, address_of, is_forged, note, note_address, note_reading
+from analyzerd.core.readings import add_sample, add_tally
 from analyzerd.core.signals import AppSignals, keep, prune
 from analyzerd.core.state import EngineState, Focus
 from analyzerd.model import (
     AccessTally,
-    Blind,
     Command,
     CountSignals,
     Effect,
@@ -38,8 +37,6 @@ from analyzerd.model import (
 )
 from analyzerd.rules.schema import RuleSet, SignalRule
 
-MAX_SAMPLES = 400
-MAX_TALLIES = 720
 GRID_S = 0.5
 STORM_GRID_S = 5.0
 STORM_QUESTIONS = 12
@@ -67,7 +64,6 @@ class Engine:
     def __init__(self, rules: RuleSet, options: Options | None = None, state: EngineState | None = None) -> None:
         self.options = options or Options()
         self.state = state or EngineState()
-        self.samples: deque[Sample] = deque(maxlen=MAX_SAMPLES)
         self._counts: dict[tuple[str, str], int] = {}
         self._judged: dict[int, list[Judged]] = {}
         self._pruned_s = 0.0
@@ -91,7 +87,7 @@ class Engine:
             case Event():
                 return self._event(item)
             case AccessTally():
-                self.state.tallies = [*self.state.tallies[-MAX_TALLIES:], item]
+                add_tally(self.state.tallies, item)
             case Sample():
                 self._sample(item)
             case Setting():
@@ -151,7 +147,7 @@ class Engine:
         return self.options.apps.of_unit(event.unit)
 
     def _sample(self, sample: Sample) -> None:
-        self.samples.append(sample)
+        add_sample(self.state.samples, sample)
         self._witness("samples", sample.time_s)
         for reading in sample.processes:
             app = self.options.apps.of_unit(reading.unit)
@@ -163,16 +159,16 @@ class Engine:
         return self.state.ledgers.setdefault(app, AppLedger(app))
 
     def _setting(self, setting: Setting) -> None:
-        self.state.settings.setdefault(setting.unit, {})[setting.name] = setting
+        known = self.state.settings.setdefault(setting.unit, {})
+        if setting.name not in known or known[setting.name].time_s <= setting.time_s:
+            known[setting.name] = setting
         if setting.name == "gunicorn.bind" and setting.value:
             note_address(self._ledger(self.options.apps.of_unit(setting.unit)), str(setting.value))
 
     def _health(self, health: Health) -> list[Effect]:
-        before = self.state.witnesses.get(health.source)
-        self.state.witnesses[health.source] = health
-        was_blind = before is not None and before.state in ("blind", "gap")
-        is_blind = health.state in ("blind", "gap")
-        return [Blind(health, is_blind)] if is_blind or was_blind else []
+        effects = sight.hear(self.state.heard, health)
+        self.state.witnesses[health.source] = sight.of_source(self.state.heard, health.source)
+        return effects
 
     def _command(self, command: Command) -> list[Effect]:
         if command.kind == "resolve":
@@ -224,7 +220,7 @@ class Engine:
 
     def _judge_app(self, app: str, foci: list[Focus]) -> list[Effect]:
         view = AppSignals(self.state.signals, app, self.state.ledgers)
-        samples = tuple(self.samples)
+        samples = tuple(self.state.samples)
         cases = {id(f): self._case(app, f, view, samples) for f in foci}
         for focus in foci:
             if id(focus) not in self._judged or focus.due_s <= self.state.now_s:
@@ -300,6 +296,8 @@ class Engine:
         # A question that concerns nobody we watch is never judged and ends here.
         lost_s = state.now_s - timing.seal_s
         state.foci = [f for f in state.foci if f.sealed or f.asked_s > lost_s or self._app_of_focus(f) is not None]
+        alive = {id(f) for f in state.foci}
+        self._judged = {key: judged for key, judged in self._judged.items() if key in alive}
         prune(state.signals, state.now_s - timing.keep_s)
         for ledger in state.ledgers.values():
             ledger.prune(state.now_s - LEDGER_KEEP_S)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
+from math import inf
 
 from analyzerd.model import ProcessReading, Signal
 
@@ -34,12 +35,22 @@ class Master:
 
 @dataclass(slots=True)
 class Worker:
-    """One worker process; ``exiting_s`` is its own goodbye, ``autorestart_s`` its max_requests notice."""
+    """One worker process; ``exiting_s`` is its own goodbye, ``autorestart_s`` its max_requests notice.
+
+    ``reaped_s``: when the arbiter said how it ended.
+    """
 
     pid: int
     booted_s: float
     exiting_s: float | None = None
     autorestart_s: float | None = None
+    reaped_s: float | None = None
+
+    @property
+    def gone_s(self) -> float:
+        """When it was last known to be leaving; infinity while nothing says so."""
+        known = [t for t in (self.exiting_s, self.reaped_s) if t is not None]
+        return max(known, default=inf)
 
 
 @dataclass(slots=True)
@@ -79,8 +90,14 @@ class AppLedger:
         return sorted(self.masters.values(), key=lambda m: -m.started_s)
 
     def is_worker(self, pid: int | None) -> bool:
-        """Whether a process introduced itself as a worker (and never as a master)."""
-        return pid in self.workers and pid not in self.masters
+        """Whether a process introduced itself as a worker before it said anything only a master says.
+
+        The first word counts: gunicorn speaks before the application in it can print anything.
+        """
+        if pid is None or pid not in self.workers:
+            return False
+        master = self.masters.get(pid)
+        return master is None or self.workers[pid].booted_s <= master.started_s
 
     def knows(self, pid: int | None) -> bool:
         """Whether the process belongs to this app."""
@@ -98,29 +115,30 @@ class AppLedger:
 
     def prune(self, before_s: float) -> None:
         """Forget marks and the oldest processes beyond what any window can still ask for."""
-        self.marks = [m for m in self.marks if m.time_s >= before_s][-MAX_MARKS:]
-        for table in (self.masters, self.workers):
-            _drop_oldest(table)
-
-
-def _drop_oldest(table: dict[int, Master] | dict[int, Worker]) -> None:
-    for pid in list(table)[: max(0, len(table) - MAX_PROCESSES)]:
-        del table[pid]
+        marks = sorted((m for m in self.marks if m.time_s >= before_s), key=lambda m: (m.time_s, m.kind))
+        self.marks = marks[-MAX_MARKS:]
+        masters = [m for m in self.masters.values() if m.ended_s is None or m.ended_s >= before_s]
+        workers = [w for w in self.workers.values() if w.gone_s >= before_s]
+        self.masters = {m.pid: m for m in sorted(masters, key=lambda m: (m.started_s, m.pid))[-MAX_PROCESSES:]}
+        self.workers = {w.pid: w for w in sorted(workers, key=lambda w: (w.booted_s, w.pid))[-MAX_PROCESSES:]}
 
 
 def note(ledger: AppLedger, signal: Signal) -> None:
-    """Learn what a signal says about processes."""
+    """Learn what a signal says about processes; a forged one says nothing."""
     handler = _HANDLERS.get(signal.rule)
-    if handler is not None:
+    if handler is not None and not is_forged(ledger, signal):
         handler(ledger, signal)
 
 
 def note_reading(ledger: AppLedger, reading: ProcessReading, time_s: float) -> None:
-    """Learn a process that was alive before we began to read."""
-    if reading.role == "master" and reading.pid not in ledger.masters:
-        ledger.masters[reading.pid] = Master(reading.pid, time_s)
-    elif reading.role == "worker" and reading.pid not in ledger.workers:
-        ledger.workers[reading.pid] = Worker(reading.pid, time_s)
+    """Learn a process that was alive before we began to read; a master seen as one was never a worker."""
+    if reading.role == "master":
+        master = ledger.masters.setdefault(reading.pid, Master(reading.pid, time_s))
+        master.started_s = min(master.started_s, time_s)
+        ledger.workers.pop(reading.pid, None)
+    elif reading.role == "worker":
+        worker = ledger.workers.setdefault(reading.pid, Worker(reading.pid, time_s))
+        worker.booted_s = min(worker.booted_s, time_s)
 
 
 def note_address(ledger: AppLedger, text: str) -> None:
@@ -140,7 +158,9 @@ def _master(ledger: AppLedger, signal: Signal) -> Master | None:
 
 
 def _mark(ledger: AppLedger, time_s: float, kind: str) -> None:
-    ledger.marks.append(Mark(time_s, kind))
+    mark = Mark(time_s, kind)
+    if mark not in ledger.marks:
+        ledger.marks.append(mark)
 
 
 def _starting(ledger: AppLedger, signal: Signal) -> None:
@@ -167,23 +187,35 @@ def _booting(ledger: AppLedger, signal: Signal) -> None:
     pid = worker_of(signal)
     if pid is None or (signal.pid is not None and pid != signal.pid):
         return
-    known = ledger.workers.get(pid)
-    if known is None or known.exiting_s is not None:
+    worker = ledger.workers.setdefault(pid, Worker(pid, signal.time_s))
+    if worker.gone_s < signal.time_s:  # the number was given to another process
         ledger.workers[pid] = Worker(pid, signal.time_s)
-        _mark(ledger, signal.time_s, "boot")
+    else:
+        worker.booted_s = min(worker.booted_s, signal.time_s)
+    _mark(ledger, signal.time_s, "boot")
 
 
 def _exiting(ledger: AppLedger, signal: Signal) -> None:
     pid = worker_of(signal)
     if pid is not None:
         worker = ledger.workers.setdefault(pid, Worker(pid, signal.time_s))
-        worker.exiting_s = signal.time_s if worker.exiting_s is None else min(worker.exiting_s, signal.time_s)
+        worker.exiting_s = _earlier(worker.exiting_s, signal.time_s)
+
+
+def _earlier(known_s: float | None, time_s: float) -> float:
+    return time_s if known_s is None else min(known_s, time_s)
+
+
+def _reaped(ledger: AppLedger, signal: Signal) -> None:
+    worker = ledger.workers.get(worker_of(signal) or -1)
+    if worker is not None:
+        worker.reaped_s = _earlier(worker.reaped_s, signal.time_s)
 
 
 def _autorestart(ledger: AppLedger, signal: Signal) -> None:
     if signal.pid is not None:
         worker = ledger.workers.setdefault(signal.pid, Worker(signal.pid, signal.time_s))
-        worker.autorestart_s = signal.time_s
+        worker.autorestart_s = _earlier(worker.autorestart_s, signal.time_s)
 
 
 def _signal_received(ledger: AppLedger, signal: Signal) -> None:
@@ -215,6 +247,8 @@ _HANDLERS: dict[str, Callable[[AppLedger, Signal], None]] = {
     "gunicorn.booting": _booting,
     "gunicorn.worker-exiting": _exiting,
     "gunicorn.autorestart": _autorestart,
+    "gunicorn.worker-signal": _reaped,
+    "gunicorn.worker-exit-code": _reaped,
     "gunicorn.signal-received": _signal_received,
     "gunicorn.shutdown": _shutdown,
     "systemd.stopping": _unit_stopping,

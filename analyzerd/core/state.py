@@ -5,15 +5,16 @@ from __future__ import annotations
 import hashlib
 from base64 import b32encode
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import msgspec
 
 from analyzerd.core.intake import StreamState
 from analyzerd.core.ledger import AppLedger
-from analyzerd.model import AccessTally, Health, Incident, Setting, Signal
+from analyzerd.core.readings import worth_saving
+from analyzerd.model import AccessTally, Health, Incident, Sample, Setting, Signal
 
-FORMAT = "analyzerd.engine/2"
+FORMAT = "analyzerd.engine/3"
 """Bumped when the shape below changes: the store sets an older state aside and the engine starts fresh."""
 
 
@@ -69,11 +70,14 @@ class EngineState:
     tallies: list[AccessTally] = field(default_factory=list)
     benign: dict[str, dict[str, int]] = field(default_factory=dict)
     streams: dict[str, StreamState] = field(default_factory=dict)
+    samples: list[Sample] = field(default_factory=list)
+    heard: dict[str, Health] = field(default_factory=dict)
 
 
 def encode(state: EngineState) -> bytes:
-    """The state as JSON."""
-    return msgspec.json.encode(state, enc_hook=_plain)
+    """The state as JSON. Samples are large: only those still in use are saved."""
+    oldest_s = min((f.t0_s for f in state.foci if not f.sealed), default=None)
+    return msgspec.json.encode(replace(state, samples=worth_saving(state.samples, oldest_s)), enc_hook=_plain)
 
 
 def _plain(value: object) -> object:

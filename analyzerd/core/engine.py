@@ -34,6 +34,7 @@ from analyzerd.model import (
     Setting,
     Signal,
     Tick,
+    Verdict,
 )
 from analyzerd.rules.schema import RuleSet, SignalRule
 
@@ -41,9 +42,6 @@ GRID_S = 0.5
 STORM_GRID_S = 5.0
 STORM_QUESTIONS = 12
 """Deadlines fall on a grid, coarser while many questions are open, so that a storm is judged together."""
-
-REFRESH_S = 10.0
-"""How often an answer that was told is brought up to date while evidence still arrives."""
 
 KEEP_SEALED_S = 60.0
 LEDGER_KEEP_S = 3600.0
@@ -135,8 +133,9 @@ class Engine:
         if rule.opens and not (ledger is not None and is_forged(ledger, signal)):
             scope = app or f"@{signal.fields.get('upstream_address') or ''}"
             focus = open_focus(self.state, rule, signal, scope, self.options.timing)
-            if focus is not None and not focus.due_s:
-                focus.due_s = self._on_grid(focus.asked_s + self.options.timing.settle_s)
+            if focus is not None and focus.rules[rule.id] == 1:  # a new question, or a new kind of evidence in it
+                soon_s = self._on_grid(max(focus.asked_s, self.state.now_s) + self.options.timing.settle_s)
+                focus.due_s = min(focus.due_s or soon_s, soon_s)
         if rule.benign and not rule.opens:
             return [lifecycle.count_benign(self.state, app, rule.benign, 1, rule.benign_because)]
         return []
@@ -247,8 +246,8 @@ class Engine:
                 self._judged.pop(id(focus), None)
                 continue
             patience_s = self._on_grid(focus.asked_s + timing.patience_s)
-            later = [patience_s, seal_s, *([self._on_grid(self.state.now_s + REFRESH_S)] if focus.incident else [])]
-            focus.due_s = min(t for t in later if t > self.state.now_s)
+            sure = focus.verdict == Verdict.CONFIRMED.value
+            focus.due_s = seal_s if sure or patience_s <= self.state.now_s else min(patience_s, seal_s)
         return effects
 
     def _case(self, app: str, focus: Focus, view: AppSignals, samples: tuple[Sample, ...]) -> Case:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from analyzerd.core.case import Case
 from analyzerd.core.facts.registry import fact
-from analyzerd.core.facts.words import CRASH_SIGNALS, is_sigkill
+from analyzerd.core.facts.words import CRASH_SIGNALS, SIGNAL_NAMES, is_sigkill
 from analyzerd.core.ledger import worker_of
 from analyzerd.model import Value
 
@@ -183,6 +183,16 @@ def boot_served_first(case: Case) -> Value:
         ends = {w.pid: w.exiting_s for w in near if w.exiting_s is not None}
     lives = [t - case.ledger.workers[pid].booted_s for pid, t in ends.items() if pid in case.ledger.workers]
     return bool(lives) and min(lives) >= SERVED_S
+
+
+@fact("master.end")
+def master_end(case: Case) -> Value:
+    """How the main process ended as systemd reports it: the signal (KILL, SEGV ...), or ``exited``."""
+    for signal in case.find("systemd.main-exited"):
+        if signal.fields.get("exit_code") not in ("killed", "dumped"):
+            return "exited"
+        return SIGNAL_NAMES.get(str(signal.fields.get("exit_status")), "a signal")
+    return None
 
 
 def deploys_near(case: Case) -> int:

@@ -13,6 +13,10 @@ CRASH_SIGNALS = {
 }  # fmt: skip
 
 
+SIGNAL_NAMES = {"6": "SIGABRT", "7": "SIGBUS", "8": "SIGFPE", "9": "SIGKILL", "11": "SIGSEGV", "15": "SIGTERM"}
+"""Signals by the number systemd prints as EXIT_STATUS."""
+
+
 def is_sigkill(signal: Signal) -> bool:
     """Whether a worker-signal line says SIGKILL, in any version's words."""
     return str(signal.fields.get("signal")) in ("SIGKILL", "9", "code 137")

@@ -14,7 +14,6 @@ from analyzerd.core.state import EngineState, Focus
 from analyzerd.model import Signal, Verdict
 from analyzerd.rules.schema import CauseRule, SignalRule
 
-
 NOWHERE = "@"
 """Scope of a witness that knows neither app nor address, as the kernel."""
 

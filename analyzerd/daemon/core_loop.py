@@ -7,21 +7,26 @@ kill at any moment loses nothing and repeats nothing. Quiet steps are committed 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable
+import time
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 from analyzerd.core.engine import Engine
 from analyzerd.core.state import FORMAT, decode, encode
 from analyzerd.daemon.clock import now_s
 from analyzerd.daemon.inbox import Inbox
-from analyzerd.model import Batch, Blind, Checkpoint, Effect, Health, Incident, SaveIncident, Tick
-from analyzerd.render.redact import redact
+from analyzerd.daemon.redacted import redacted
+from analyzerd.model import Batch, Blind, Checkpoint, Effect, Health, Sample, SaveIncident, Tick
 from analyzerd.rules.schema import RuleSet
 from analyzerd.store.db import Store
 
 IDLE_S = 1.0
-BLOCK_TICK_S = 0.25
+SHORT_TICK_S = 0.25
 COMMIT_EVERY_S = 1.0
+CAUGHT_UP_AFTER_S = 0.5
+"""After a restart time stands still until the readers were quiet for this long: what was written meanwhile is
+read before anything is judged."""
+CATCH_UP_AT_MOST_S = 10.0
 
 LoadRules = Callable[[RuleSet | None], RuleSet]
 
@@ -36,48 +41,66 @@ class CoreLoop:
         self._wake_sender = wake_sender
         self.reload = threading.Event()
         self.stop = threading.Event()
-        self.progress_s = 0.0
+        self.progress_s = self._began_s = self._read_s = time.monotonic()
+        self._caught_up = not engine.state.now_s
         self._effects: list[Effect] = []
         self._checkpoints: dict[str, Checkpoint] = {}
         self._changed = False
         self._committed_s = 0.0
 
     def run(self) -> None:
-        """Work until stopped, then commit what is left."""
+        """Work until stopped, then commit what is left. Raises StoreError."""
+        self._forget_blind_spots()
         self._report_rules(self.engine.rules)
         while not self.stop.is_set():
             if self.reload.is_set():
                 self._reload()
             self._turn(self._inbox.take(self._wait_s()))
         self._turn(self._inbox.take(0.0))
-        self._commit(now_s(), force=True)
+        self._commit(now_s(), at_once=True)
 
     def _wait_s(self) -> float:
-        due = self.engine.next_deadline()
-        wait = IDLE_S if due is None else min(IDLE_S, max(0.0, due - now_s()))
-        return min(wait, BLOCK_TICK_S) if self.engine.waiting else wait
+        if not self._caught_up:
+            return SHORT_TICK_S
+        due_s = self.engine.next_deadline()
+        wait_s = IDLE_S if due_s is None else min(IDLE_S, max(0.0, due_s - now_s()))
+        return min(wait_s, SHORT_TICK_S) if self.engine.waiting else wait_s
 
-    def _turn(self, batches: Iterable[Batch]) -> None:
+    def _turn(self, batches: Sequence[Batch]) -> None:
         for batch in batches:
-            for item in batch.inputs:
-                self._effects += self.engine.step(item)
-            self._checkpoints.update({c.stream: c for c in batch.checkpoints})
-            self._changed = True
+            self._take(batch)
         time_s = now_s()
-        effects = self.engine.step(Tick(time_s))
-        self._effects += effects
-        self._commit(time_s, force=any(isinstance(e, SaveIncident) for e in self._effects))
-        self.progress_s = time_s
+        if self._may_tick(batches):
+            due_s = self.engine.next_deadline()
+            self._changed |= due_s is not None and due_s <= time_s
+            self._effects += self.engine.step(Tick(time_s))
+        self._commit(time_s, at_once=_has_incident(self._effects))
+        self.progress_s = time.monotonic()
 
-    def _commit(self, time_s: float, *, force: bool) -> None:
-        if not (self._changed or self._effects):
+    def _take(self, batch: Batch) -> None:
+        for item in batch.inputs:
+            self._effects += self.engine.step(item)
+            # Readings are not kept over a restart.
+            self._changed |= not isinstance(item, Sample)
+        self._checkpoints.update({c.stream: c for c in batch.checkpoints})
+
+    def _may_tick(self, batches: Sequence[Batch]) -> bool:
+        if not self._caught_up:
+            time_s = time.monotonic()
+            self._read_s = time_s if batches else self._read_s
+            quiet = time_s - self._read_s >= CAUGHT_UP_AFTER_S
+            self._caught_up = quiet or time_s - self._began_s >= CATCH_UP_AT_MOST_S
+        return self._caught_up
+
+    def _commit(self, time_s: float, *, at_once: bool) -> None:
+        if not (self._changed or self._effects or self._checkpoints):
             return
-        if not force and time_s - self._committed_s < COMMIT_EVERY_S:
+        if not at_once and abs(time_s - self._committed_s) < COMMIT_EVERY_S:
             return
-        effects = [_redacted(effect) for effect in self._effects]
-        state = encode(self.engine.state)
+        effects = [redacted(effect) for effect in self._effects]
+        state = encode(self.engine.state) if self._changed or effects else None
         self._store.commit(effects, tuple(self._checkpoints.values()), state, time_s)
-        if any(isinstance(e, SaveIncident) for e in effects):
+        if _has_incident(effects):
             self._wake_sender.set()
         self._effects, self._checkpoints, self._changed, self._committed_s = [], {}, False, time_s
 
@@ -95,9 +118,13 @@ class CoreLoop:
         self._effects += self.engine.step(Health(now_s(), "rules", state, why, mend))
         self._changed = True
 
+    def _forget_blind_spots(self) -> None:
+        """Whoever is still blind says so again in this life; who is no longer configured cannot."""
+        self._effects += [Blind(replace(h, state="closed"), open=False) for h in self._store.blind_spots()]
+
 
 def restored(store: Store, build: Callable[..., Engine]) -> Engine:
-    """The engine with the state it had when it was last committed; fresh when there is none that fits."""
+    """Give the engine the state it had when it was last committed; none when there is none that fits."""
     blob = store.load_state()
     return build(decode(blob) if blob else None)
 
@@ -107,25 +134,5 @@ def state_format() -> str:
     return FORMAT
 
 
-def _redacted(effect: Effect) -> Effect:
-    """Secrets in log text end here: neither the database nor a sink ever sees them."""
-    if isinstance(effect, SaveIncident):
-        return replace(effect, incident=_redacted_incident(effect.incident))
-    if isinstance(effect, Blind):
-        return replace(effect, health=replace(effect.health, why=redact(effect.health.why)))
-    return effect
-
-
-def _redacted_incident(incident: Incident) -> Incident:
-    hypotheses = tuple(
-        replace(h, evidence=tuple(replace(e, says=redact(e.says)) for e in h.evidence))
-        for h in incident.hypotheses
-    )
-    return replace(
-        incident,
-        title=redact(incident.title),
-        summary=redact(incident.summary),
-        samples_of_log=tuple(redact(text) for text in incident.samples_of_log),
-        hypotheses=hypotheses,
-        recommendations=tuple(replace(r, says=redact(r.says)) for r in incident.recommendations),
-    )
+def _has_incident(effects: Iterable[Effect]) -> bool:
+    return any(isinstance(effect, SaveIncident) for effect in effects)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import queue
 import threading
+from collections import deque
 
 from analyzerd.model import Batch
 from analyzerd.sources import Stopped
@@ -14,41 +14,44 @@ MAX_BATCHES = 64
 class Inbox:
     """Batches on their way to the engine; ends readers with Stopped when the daemon stops."""
 
-    def __init__(self) -> None:
-        self._queue: queue.Queue[Batch] = queue.Queue(MAX_BATCHES)
-        self._stopped = threading.Event()
+    def __init__(self, max_batches: int = MAX_BATCHES) -> None:
+        self._batches: deque[Batch] = deque()
+        self._max_batches, self._closed = max_batches, False
+        self._changed = threading.Condition()
 
     def put(self, batch: Batch) -> None:
         """Hand a batch over, waiting for room. Raises Stopped."""
-        while not self._stopped.is_set():
-            try:
-                self._queue.put(batch, timeout=0.5)
-            except queue.Full:
-                continue
-            return
-        raise Stopped
+        with self._changed:
+            self._changed.wait_for(lambda: self._closed or len(self._batches) < self._max_batches)
+            if self._closed:
+                raise Stopped
+            self._batches.append(batch)
+            self._changed.notify_all()
 
     def put_if_room(self, batch: Batch) -> bool:
         """Hand a batch over only if there is room at once: readings may be dropped, text may not."""
-        try:
-            self._queue.put_nowait(batch)
-        except queue.Full:
-            return False
-        return True
+        with self._changed:
+            if self._closed or len(self._batches) >= self._max_batches:
+                return False
+            self._batches.append(batch)
+            self._changed.notify_all()
+            return True
 
     def take(self, timeout_s: float) -> list[Batch]:
         """All batches that are there, waiting at most ``timeout_s`` for the first."""
-        try:
-            batches = [self._queue.get(timeout=max(timeout_s, 0.001))]
-        except queue.Empty:
-            return []
-        while len(batches) < MAX_BATCHES:
-            try:
-                batches.append(self._queue.get_nowait())
-            except queue.Empty:
-                break
-        return batches
+        with self._changed:
+            self._changed.wait_for(lambda: self._closed or self._batches, timeout_s)
+            batches = list(self._batches)
+            self._batches.clear()
+            self._changed.notify_all()
+            return batches
+
+    def wake(self) -> None:
+        """End a wait of take() that was begun; for what is not a batch."""
+        self.put_if_room(Batch(()))
 
     def close(self) -> None:
-        """Refuse further batches."""
-        self._stopped.set()
+        """Refuse further batches; whoever waits goes on at once."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()

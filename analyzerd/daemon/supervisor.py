@@ -6,14 +6,16 @@ lost, because checkpoints and state are committed together.
 
 from __future__ import annotations
 
+import fcntl
 import select
 import signal
 import socket
 import sys
 import threading
+import time
 import traceback
-from collections.abc import Callable, Mapping
-from contextlib import closing, suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
@@ -24,7 +26,7 @@ from analyzerd.daemon.core_loop import CoreLoop, restored, state_format
 from analyzerd.daemon.inbox import Inbox
 from analyzerd.daemon.notify import notify, watchdog_interval_s
 from analyzerd.daemon.sampler import Sampler
-from analyzerd.errors import AnalyzerdError, ConfigError
+from analyzerd.errors import AnalyzerdError, ConfigError, StoreError
 from analyzerd.model import Checkpoint
 from analyzerd.notify.contract import Sink, Words
 from analyzerd.notify.sender import Sender
@@ -37,7 +39,10 @@ from analyzerd.store.outbox import Outbox
 STUCK_S = 60.0
 """A core thread without progress for this long is not reported to the watchdog as alive."""
 
-JOIN_S = 10.0
+CORE_END_S = 10.0
+OTHERS_END_S = 1.0
+"""How long threads may take to end. A message on its way is found again after the next start."""
+
 LOOK_EVERY_S = 5.0
 ONCE_EXTRA_S = 10.0
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
@@ -50,12 +55,28 @@ def run(config_path: Path | None = None, *, once: bool = False) -> int:
     ``once``: read what is there for a few seconds, report, and end.
     """
     config = load(config_path)
-    config.state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     sinks = wiring.sinks(config)
-    rules = wiring.load_rules(config)
-    with closing(Store(config.database, sinks=tuple(sinks), state_format=state_format())) as store:
-        resume = store.load_checkpoints()
-    return _Daemon(config, config_path, sinks, rules, resume).run(once=once)
+    with only_one(config.state_dir):
+        rules = wiring.load_rules(config)
+        with closing(Store(config.database, sinks=tuple(sinks), state_format=state_format())) as store:
+            resume = store.load_checkpoints()
+        return _Daemon(config, config_path, sinks, rules, resume).run(once=once)
+
+
+@contextmanager
+def only_one(state_dir: Path) -> Iterator[None]:
+    """Hold the state directory, made when missing, for this process alone. Raises StoreError."""
+    try:
+        state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        lock = (state_dir / "analyzerd.lock").open("w")
+    except OSError as error:
+        raise StoreError(f"{state_dir}: cannot keep state here: {error.strerror}") from error
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise StoreError(f"{state_dir} is in use: another analyzerd runs with it") from None
+        yield
 
 
 def _say(text: str) -> None:
@@ -89,8 +110,6 @@ class _Daemon:
         """Start the threads, wait for the end, stop them."""
         with self._wake:
             self._start_all()
-            notify(f"READY=1\nSTATUS=watching, {len(self._threads)} threads")
-            _say(f"analyzerd watches; its state is in {self._config.database}")
             code = self._wait(once=once)
             notify("STOPPING=1")
             self._end()
@@ -103,7 +122,8 @@ class _Daemon:
     def _start_all(self) -> None:
         ready = threading.Event()
         self._start("core", lambda: self._run_core(ready))
-        if not ready.wait(30.0) or self._crash:
+        ready.wait()
+        if self._core is None:
             return
         self._start("sender", self._run_sender)
         for source in self._sources:
@@ -111,6 +131,8 @@ class _Daemon:
         if self._config.sampling.interval > 0:
             self._start("sampler", self._run_sampler)
         self._rule_watch.start()
+        notify(f"READY=1\nSTATUS={self._status()}")
+        _say(f"analyzerd watches; its state is in {self._config.database}")
 
     def _start(self, name: str, work: Callable[[], None]) -> None:
         thread = threading.Thread(target=self._guarded, args=(name, work), name=name, daemon=True)
@@ -134,11 +156,14 @@ class _Daemon:
 
     def _run_core(self, ready: threading.Event) -> None:
         config = self._config
-        with closing(Store(config.database, sinks=tuple(self._sinks), state_format=state_format())) as store:
+        try:
+            store = Store(config.database, sinks=tuple(self._sinks), state_format=state_format())
             engine = restored(store, lambda state: wiring.engine(config, self._rules, state))
             load_rules = partial(wiring.load_rules, config)
             self._core = CoreLoop(engine, store, self._inbox, load_rules, self._wake_sender)
+        finally:
             ready.set()
+        with closing(store):
             self._core.run()
 
     def _run_sender(self) -> None:
@@ -180,7 +205,7 @@ class _Daemon:
         core = self._core
         return (
             core is not None
-            and now_s() - core.progress_s < STUCK_S
+            and time.monotonic() - core.progress_s < STUCK_S
             and all(t.is_alive() for t in self._threads)
         )
 
@@ -207,26 +232,41 @@ class _Daemon:
         self._wake.reload.clear()
         if self._core is not None:
             self._core.reload.set()
+            self._inbox.wake()
 
     def _end(self) -> None:
         """Readers first, then the core, which commits, then the sender."""
         self._rule_watch.stop()
         for source in self._sources:
             source.stop()
-        self._inbox.close()
+        self._stop.set()
         if self._core is not None:
             self._core.stop.set()
-        self._stop.set()
+        self._inbox.close()
         self._wake_sender.set()
+        end_s = time.monotonic() + OTHERS_END_S
         for thread in self._threads:
-            thread.join(JOIN_S)
+            is_core = thread.name == "core"
+            thread.join(CORE_END_S if is_core else max(0.0, end_s - time.monotonic()))
+
+
+class _Reload(threading.Event):
+    """Set when a rule file changed; setting it wakes the main thread."""
+
+    def __init__(self, wake: Callable[[], None]) -> None:
+        super().__init__()
+        self._wake = wake
+
+    def set(self) -> None:
+        super().set()
+        self._wake()
 
 
 class _WakeUp:
     """Ends the main thread's wait when a signal arrives, a thread dies or a rule file changes."""
 
     def __init__(self) -> None:
-        self.reload = threading.Event()
+        self.reload = _Reload(self.up)
         self._reader, self._writer = socket.socketpair()
         self._writer.setblocking(False)
         self._old: dict[int, object] = {}

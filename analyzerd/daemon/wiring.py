@@ -89,9 +89,7 @@ def sinks(config: Config) -> Mapping[str, tuple[Sink, Words]]:
     """Build where messages go, keyed by the sink's name: Slack, its webhook, or standard output."""
     slack = config.slack
     if token := slack.token.get_secret_value():
-        channel = SlackChannel(
-            token, slack.channel, base_url=slack.api_url, timeout_s=max(1, int(slack.timeout))
-        )
+        channel = SlackChannel(token, slack.channel, base_url=slack.api_url, timeout_s=max(1, int(slack.timeout)))
         return {channel.name: (channel, BLOCK_WORDS)}
     if url := slack.webhook_url.get_secret_value():
         webhook = SlackWebhook(url, timeout_s=max(1, int(slack.timeout)))

@@ -161,7 +161,7 @@ class Script:
         yield lambda: kernel_kills(victims["late"])
         yield files["ship"].start
         yield lambda: files["bind"].write(files["bind"].master, "ERROR", "Connection in use: ('127.0.0.1', 8000)")
-        yield lambda: self._rotated_crash(workers)
+        yield self._rotated_crash
 
     def _stack(self, pid: int) -> None:
         """Write a traceback in two halves, as a slow disk would let them through."""
@@ -189,7 +189,7 @@ class Script:
         app.write(worker, "INFO", f"Worker exiting (pid: {worker})")
         app.write(app.master, "INFO", "Shutting down: Master")
 
-    def _rotated_crash(self, workers: dict[str, int]) -> None:
+    def _rotated_crash(self) -> None:
         app = self.files["crash"]
         second = app.boot()
         app.rotate()

@@ -119,8 +119,21 @@ def _compare(calm: Daemon, rough: Daemon) -> None:
 
 def _facts(incident: Incident) -> dict[str, Any]:
     """Give what must not depend on how often the daemon had to look."""
-    names = ("app", "cause", "verdict", "because", "state", "title", "first_seen_s", "last_seen_s", "occurrences",
-             "counts", "consequences", "timeline", "samples_of_log")
+    names = (
+        "app",
+        "cause",
+        "verdict",
+        "because",
+        "state",
+        "title",
+        "first_seen_s",
+        "last_seen_s",
+        "occurrences",
+        "counts",
+        "consequences",
+        "timeline",
+        "samples_of_log",
+    )
     return {name: getattr(incident, name) for name in names}
 
 

@@ -1,0 +1,31 @@
+"""Takes secrets out of what is about to be stored and shown. Knows where log text stands in an effect."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from analyzerd.model import Blind, Effect, Incident, SaveIncident
+from analyzerd.render.redact import redact
+
+
+def redacted(effect: Effect) -> Effect:
+    """Give the effect without secrets: neither incidents nor sinks ever hold one."""
+    if isinstance(effect, SaveIncident):
+        return replace(effect, incident=_incident(effect.incident))
+    if isinstance(effect, Blind):
+        return replace(effect, health=replace(effect.health, why=redact(effect.health.why)))
+    return effect
+
+
+def _incident(incident: Incident) -> Incident:
+    hypotheses = tuple(
+        replace(h, evidence=tuple(replace(e, says=redact(e.says)) for e in h.evidence)) for h in incident.hypotheses
+    )
+    return replace(
+        incident,
+        title=redact(incident.title),
+        summary=redact(incident.summary),
+        samples_of_log=tuple(redact(text) for text in incident.samples_of_log),
+        hypotheses=hypotheses,
+        recommendations=tuple(replace(r, says=redact(r.says)) for r in incident.recommendations),
+    )

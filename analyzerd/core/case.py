@@ -5,7 +5,7 @@ Asked by facts and by the judge; answers None where it cannot know. Decides noth
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -59,11 +59,6 @@ class Case:
     settings: Mapping[str, Setting]
     witnesses: Witnesses
     samples: Sequence[Sample]
-
-    @property
-    def signals(self) -> Iterable[Signal]:
-        """All signals the app may take as evidence, rule by rule."""
-        return self.view
 
     @cached_property
     def worker(self) -> int | None:

@@ -40,8 +40,9 @@ from analyzerd.rules.schema import RuleSet, SignalRule
 
 GRID_S = 0.5
 STORM_GRID_S = 5.0
+FEW_QUESTIONS = 4
 STORM_QUESTIONS = 12
-"""Deadlines fall on a grid, coarser while many questions are open, so that a storm is judged together."""
+"""Deadlines of more than a few open questions fall on a grid, coarser the more there are: a storm is judged together."""
 
 KEEP_SEALED_S = 60.0
 LEDGER_KEEP_S = 3600.0
@@ -64,6 +65,7 @@ class Engine:
         self.state = state or EngineState()
         self._counts: dict[tuple[str, str], int] = {}
         self._judged: dict[int, list[Judged]] = {}
+        self._views: dict[str, AppSignals] = {}
         self._pruned_s = 0.0
         self.use(rules)
 
@@ -218,11 +220,12 @@ class Engine:
         return effects + self._reschedule()
 
     def _judge_app(self, app: str, foci: list[Focus]) -> list[Effect]:
-        view = AppSignals(self.state.signals, app, self.state.ledgers)
+        view = self._views.setdefault(app, AppSignals(self.state.signals, app, self.state.ledgers)).refresh()
         samples = tuple(self.state.samples)
         cases = {id(f): self._case(app, f, view, samples) for f in foci}
         for focus in foci:
-            if id(focus) not in self._judged or focus.due_s <= self.state.now_s:
+            # What had no answer may have one by now, and then belongs to the same incident from its first word on.
+            if id(focus) not in self._judged or not focus.cause or focus.due_s <= self.state.now_s:
                 self._judged[id(focus)] = judge(cases[id(focus)], self.rules.causes, self.rules.signals)
         answers = [Answer(f, self._judged[id(f)]) for f in foci]
         sealed = [f for f in self.state.foci if f.sealed and f.incident and f.app == app]
@@ -280,7 +283,10 @@ class Engine:
         return self.options.apps.is_watched(app) or app in self.options.apps.by_unit.values()
 
     def _on_grid(self, time_s: float) -> float:
-        grid_s = GRID_S if len(self.state.foci) <= STORM_QUESTIONS else STORM_GRID_S
+        open_questions = sum(not focus.sealed for focus in self.state.foci)
+        if open_questions <= FEW_QUESTIONS:
+            return time_s
+        grid_s = GRID_S if open_questions <= STORM_QUESTIONS else STORM_GRID_S
         return math.ceil(time_s / grid_s) * grid_s
 
     def _prune(self) -> None:

@@ -70,6 +70,7 @@ class AppLedger:
     workers: dict[int, Worker] = field(default_factory=dict)
     marks: list[Mark] = field(default_factory=list)
     bound: list[str] = field(default_factory=list)
+    changes: int = 0
 
     @property
     def version(self) -> str:
@@ -115,6 +116,7 @@ class AppLedger:
 
     def prune(self, before_s: float) -> None:
         """Forget marks and the oldest processes beyond what any window can still ask for."""
+        self.changes += 1
         marks = sorted((m for m in self.marks if m.time_s >= before_s), key=lambda m: (m.time_s, m.kind))
         self.marks = marks[-MAX_MARKS:]
         masters = [m for m in self.masters.values() if m.ended_s is None or m.ended_s >= before_s]
@@ -146,6 +148,7 @@ def note_address(ledger: AppLedger, text: str) -> None:
     for part in text.split(","):
         address = address_of(part)
         if address and address not in ledger.bound and not address.endswith(CONTROL_SOCKET):
+            ledger.changes += 1
             ledger.bound = sorted([*ledger.bound, address])[-MAX_ADDRESSES:]
 
 

@@ -41,24 +41,37 @@ def signal_key(signal: Signal) -> tuple[float, str, int, str]:
 class AppSignals:
     """What one app may take as evidence: its own signals and the host's, forged ones left out.
 
-    Sorted and filtered once per rule and judgement, on first use.
+    Kept from one judgement to the next; what a rule's signals looked like is remembered until one is added or
+    the processes and addresses known of any app change.
     """
 
     def __init__(self, kept: ByRule, app: str, ledgers: Mapping[str, AppLedger]) -> None:
         self._kept, self._app, self._ledgers = kept, app, ledgers
         self._own = ledgers.get(app) or AppLedger(app)
-        self._found: dict[str, tuple[Signal, ...]] = {}
+        self._found: dict[str, tuple[int, object, tuple[Signal, ...]]] = {}
         self._apps: dict[tuple[str, object], bool] = {}
         self._deploys: dict[float, tuple[tuple[float, float], ...]] = {}
+        self._known: object = None
+
+    def refresh(self) -> AppSignals:
+        """Forget what was remembered if the ledgers have changed since; to be called before each judgement."""
+        known = [(name, x.changes) for name, x in self._ledgers.items()]
+        if known != self._known:
+            self._known = known
+            self._own = self._ledgers.get(self._app) or AppLedger(self._app)
+            self._found, self._apps, self._deploys = {}, {}, {}
+        return self
 
     def of(self, rule: str) -> tuple[Signal, ...]:
         """Signals of a rule, oldest first."""
+        bucket = self._kept.get(rule)
+        if bucket is None:
+            return NOTHING
         found = self._found.get(rule)
-        if found is None:
-            bucket = self._kept.get(rule, NOTHING)
+        if found is None or found[0] != len(bucket) or found[1] is not bucket:
             mine = [s for s in bucket if self._mine(s) and not is_forged(self._own, s)]
-            found = self._found[rule] = tuple(sorted(mine, key=signal_key))
-        return found
+            found = self._found[rule] = (len(bucket), bucket, tuple(sorted(mine, key=signal_key)))
+        return found[2]
 
     def deploys(self, grace_s: float) -> tuple[tuple[float, float], ...]:
         """Windows in which a person was stopping, restarting or reloading the app."""
@@ -66,10 +79,11 @@ class AppSignals:
             self._deploys[grace_s] = tuple(self._own.deploys(grace_s))
         return self._deploys[grace_s]
 
-    def __iter__(self) -> Iterator[Signal]:
-        """All of them, rule by rule."""
+    def family(self, prefix: str) -> Iterator[Signal]:
+        """Signals of all rules whose id begins so, rule by rule."""
         for rule in self._kept:
-            yield from self.of(rule)
+            if rule.startswith(prefix):
+                yield from self.of(rule)
 
     def _mine(self, signal: Signal) -> bool:
         if signal.app:

@@ -49,7 +49,7 @@ def upstream_addresses(case: Case) -> Value:
     """All addresses nginx tried around the question."""
     found = {
         address_of(str(s.fields["upstream_address"]))
-        for s in case.signals
+        for s in case.view.family("nginx.")
         if s.source == "nginx.error" and s.fields.get("upstream_address") and case.distance_s(s.time_s) <= 30
     }
     return ", ".join(sorted(found)) or None

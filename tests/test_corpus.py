@@ -115,6 +115,8 @@ VM = "vm/kernel6.1-systemd252.export.gz"
         ("segv20", {"native-crash!"}),
         ("segv23", {"native-crash!"}),
         ("segv27", {"native-crash!"}),
+        ("kill9", {"master-killed!"}),
+        ("watchdog", {"master-killed!"}),
         ("oomd", {"app-native-hang?"}),
         ("globoom", {"app-cpu-loop?"}),
         ("slowstop", set()),

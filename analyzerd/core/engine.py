@@ -42,7 +42,7 @@ GRID_S = 0.5
 STORM_GRID_S = 5.0
 FEW_QUESTIONS = 4
 STORM_QUESTIONS = 12
-"""Deadlines of more than a few open questions fall on a grid, coarser the more there are: a storm is judged together."""
+"""Deadlines of more than a few open questions fall on a grid, coarser the more: a storm is judged together."""
 
 KEEP_SEALED_S = 60.0
 LEDGER_KEEP_S = 3600.0

@@ -120,6 +120,9 @@ class CoreLoop:
 
     def _forget_blind_spots(self) -> None:
         """Whoever is still blind says so again in this life; who is no longer configured cannot."""
+        heard = self.engine.state.heard
+        for name in [name for name, word in heard.items() if word.state in ("blind", "gap")]:
+            del heard[name]
         self._effects += [Blind(replace(h, state="closed"), open=False) for h in self._store.blind_spots()]
 
 

@@ -26,11 +26,15 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _run(config_path: Path | None, *, once: bool) -> int:
-    from analyzerd import daemon  # noqa: PLC0415 - --help must not wait for slack_sdk and pydantic
     from analyzerd.errors import AnalyzerdError, ConfigError  # noqa: PLC0415
 
     try:
+        from analyzerd import daemon  # noqa: PLC0415 - --help must not wait for slack_sdk and pydantic
+
         return daemon.run(config_path, once=once)
+    except ModuleNotFoundError as error:
+        sys.stderr.write(f"error: {error.name} is not installed; the daemon needs: pip install 'analyzerd[daemon]'\n")
+        return 1
     except ConfigError as error:
         sys.stderr.write(f"error: {error}\n")
         return EX_CONFIG

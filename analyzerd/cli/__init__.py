@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 
 from analyzerd import __version__
 
+DAEMON_MODULES = ("pydantic", "pydantic_settings", "slack_sdk", "systemd", "psutil", "watchdog")
 EX_FAILED, EX_USAGE, EX_CONFIG = 1, 2, 78
 
 
@@ -21,18 +22,22 @@ def main(argv: Sequence[str] | None = None) -> int:
     if arguments.verb is None:
         parser().print_help()
         return EX_USAGE
-    return _guarded(_work_of(arguments), arguments)
+    return _guarded(arguments)
 
 
-def _guarded(work: Callable[[argparse.Namespace], int], arguments: argparse.Namespace) -> int:
+def _guarded(arguments: argparse.Namespace) -> int:
     from analyzerd.errors import AnalyzerdError, ConfigError  # noqa: PLC0415
 
     try:
-        return work(arguments)
+        return _work_of(arguments)(arguments)
     except ConfigError as error:
         return _fail(str(error), EX_CONFIG)
     except AnalyzerdError as error:
         return _fail(str(error), EX_FAILED)
+    except ModuleNotFoundError as error:
+        if error.name not in DAEMON_MODULES:
+            raise
+        return _fail(f"{error.name} is not installed; this needs: pip install 'analyzerd[daemon]'", EX_FAILED)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EX_FAILED
@@ -89,12 +94,8 @@ def _common(part: argparse.ArgumentParser, *, suppress: bool = True) -> None:
         help="instead of /etc/analyzerd/analyzerd.yaml",
     )
     part.add_argument("--json", action="store_true", default=default(False), help="print JSON")
-    part.add_argument(
-        "--no-color", action="store_true", default=default(False), help="never colour the output"
-    )
-    part.add_argument(
-        "-q", "--quiet", action="store_true", default=default(False), help="only what was asked for"
-    )
+    part.add_argument("--no-color", action="store_true", default=default(False), help="never colour the output")
+    part.add_argument("-q", "--quiet", action="store_true", default=default(False), help="only what was asked for")
     part.add_argument("-v", "--verbose", action="store_true", default=default(False), help="say more")
 
 
@@ -119,24 +120,18 @@ def _diagnose(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         help="log file, .gz, journalctl -o json|export output, .journal file or folder, recording, or - (standard "
         "input); none: this machine's journal of the last 24 hours",
     )
-    verb.add_argument(
-        "--as", dest="as_kind", default="", metavar="KIND", help="read every PATH as this kind of log"
-    )
+    verb.add_argument("--as", dest="as_kind", default="", metavar="KIND", help="read every PATH as this kind of log")
     verb.add_argument(
         "--fail-on", choices=("warning", "critical"), help="exit 1 when a problem at least this bad was found"
     )
     verb.add_argument("--full", action="store_true", help="all evidence, not only what decided")
-    verb.add_argument(
-        "--rules-dir", action="append", default=[], metavar="DIR", help="more rules, above the vendor's"
-    )
+    verb.add_argument("--rules-dir", action="append", default=[], metavar="DIR", help="more rules, above the vendor's")
 
 
 def _rules(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     verb = verbs.add_parser("rules", help="list, show, test and check the rules")
     _common(verb)
-    verb.add_argument(
-        "--rules-dir", action="append", default=[], metavar="DIR", help="more rules, above the vendor's"
-    )
+    verb.add_argument("--rules-dir", action="append", default=[], metavar="DIR", help="more rules, above the vendor's")
     actions = verb.add_subparsers(dest="action", metavar="ACTION", required=True)
     listing = actions.add_parser("list", help="every rule in force with its title")
     listing.add_argument("--kind", choices=("signal", "cause"), help="only these")

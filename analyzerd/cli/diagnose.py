@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,7 +19,6 @@ from analyzerd.core.replay import Timed, merged, replay
 from analyzerd.core.solvers import SOLVERS
 from analyzerd.errors import RuleError
 from analyzerd.model import (
-    AccessTally,
     Benign,
     CountSignals,
     Effect,
@@ -32,15 +31,14 @@ from analyzerd.model import (
     Sample,
     SaveBenign,
     SaveIncident,
-    Setting,
     Severity,
     State,
-    Stream,
 )
 from analyzerd.rules.layers import build
 from analyzerd.rules.schema import RuleSet
 from analyzerd.sources.archive import Archive, open_archive
 from analyzerd.sources.rulefiles import read_layers
+from analyzerd.sources.usual import NGINX_LOGS
 
 DAY_S = 86400.0
 AT_LEAST = {"warning": (Severity.CRITICAL, Severity.WARNING), "critical": (Severity.CRITICAL,)}
@@ -63,13 +61,14 @@ def run(arguments: argparse.Namespace) -> int:
     since_s = parse_when(arguments.since, now_s) if arguments.since else None
     until_s = parse_when(arguments.until, now_s) if arguments.until else None
     rules = load_rules(arguments.rules_dir)
+    journal: list[JournalPart] = []
     if arguments.paths:
         offset_s = time.localtime().tm_gmtoff
         archive = open_archive(arguments.paths, arguments.as_kind, utc_offset_s=offset_s, now_s=now_s)
     else:
-        archive = _this_machine(now_s - DAY_S if since_s is None else since_s, until_s)
+        archive, journal = _this_machine(now_s - DAY_S if since_s is None else since_s, until_s)
     progress = Progress("reading", _size_bytes(arguments.paths), quiet=arguments.quiet)
-    found = diagnose(archive, rules, since_s, until_s, progress)
+    found = diagnose(archive, rules, since_s, until_s, progress, journal)
     progress.end()
     sys.stdout.write(as_json(found) if arguments.json else as_text(found, colour(arguments), arguments.full))
     bad = AT_LEAST.get(arguments.fail_on or "", ())
@@ -90,15 +89,17 @@ def diagnose(
     since_s: float | None = None,
     until_s: float | None = None,
     progress: Progress | None = None,
+    journal: Sequence[JournalPart] = (),
 ) -> Findings:
     """Run the engine over an archive and collect what it ends with."""
     found = Findings(blind=[h for h in archive.health if h.state == "blind"])
     engine, intake = Engine(rules, Options()), Intake(rules, {})
-    parts = [_counted(part.name, part.blocks(), found, progress) for part in archive.parts]
+    sources = [*archive.parts, *journal]
+    parts = [_counted(part.name, part.blocks(), found, progress) for part in sources]
     timed = _within(merged(parts, intake), since_s, until_s, found)
     effects = replay(engine, _all_inputs(archive, timed))
     _collect(effects, found)
-    for part in archive.parts:
+    for part in sources:
         found.blind += part.gaps
     return found
 
@@ -129,9 +130,7 @@ def _counted(
         yield block
 
 
-def _within(
-    items: Iterable[Timed], since_s: float | None, until_s: float | None, found: Findings
-) -> Iterator[Timed]:
+def _within(items: Iterable[Timed], since_s: float | None, until_s: float | None, found: Findings) -> Iterator[Timed]:
     for item in items:
         if (since_s is None or item.time_s >= since_s) and (until_s is None or item.time_s <= until_s):
             if isinstance(item, Event):
@@ -147,9 +146,7 @@ def _collect(effects: Iterable[Effect], found: Findings) -> None:
         match effect:
             case SaveIncident(incident=incident, reason=reason):
                 incidents[incident.id] = incident
-                if reason == "merged" or (
-                    reason == "resolved" and incident.resolution.startswith("not a problem")
-                ):
+                if reason == "merged" or (reason == "resolved" and incident.resolution.startswith("not a problem")):
                     del incidents[incident.id]
             case SaveBenign():
                 benign[effect.benign.app, effect.benign.id] = effect.benign
@@ -162,30 +159,24 @@ def _collect(effects: Iterable[Effect], found: Findings) -> None:
     found.benign = [benign[key] for key in sorted(benign)]
 
 
-def _this_machine(since_s: float, until_s: float | None) -> Archive:
+def _this_machine(since_s: float, until_s: float | None) -> tuple[Archive, list[JournalPart]]:
     """The system journal and nginx's usual log files of this machine."""
-    from analyzerd.daemon.wiring import USUAL_FILES  # noqa: PLC0415 - needs the daemon's extra
-    from analyzerd.sources.archive import Part  # noqa: PLC0415
-
-    del Part
-    files = [f.path for f in USUAL_FILES if Path(f.path).is_file()]
+    files = [path for path, _ in NGINX_LOGS if Path(path).is_file()]
     archive = open_archive(files, utc_offset_s=time.localtime().tm_gmtoff) if files else Archive(())
-    return Archive((*archive.parts, _Journal(since_s, until_s)), archive.settings, archive.health)  # type: ignore[arg-type]
+    return archive, [JournalPart(since_s, until_s)]
 
 
-class _Journal:
-    """This machine's journal, shaped like a part of an archive."""
+class JournalPart:
+    """This machine's journal as a part beside those of an archive."""
 
     name = "journal"
-    kind = "journal"
-    stream = Stream("journal", "journal")
 
     def __init__(self, since_s: float, until_s: float | None) -> None:
         self._since_s, self._until_s = since_s, until_s
         self.gaps: list[Health] = []
 
     def blocks(self) -> Iterator[Entries]:
-        """Everything of the window."""
+        """Read everything of the window. Raises SourceError where there is no journal to read."""
         from analyzerd.sources.journal import read_all  # noqa: PLC0415 - only here systemd is needed
 
         return read_all(None, (), self._since_s, self._until_s)
@@ -197,6 +188,3 @@ def _size_bytes(paths: Iterable[str]) -> int:
         files = [path] if path.is_file() else path.rglob("*") if path.is_dir() else []
         total += sum(f.stat().st_size for f in files if f.is_file())
     return total
-
-
-__all__ = ["AccessTally", "Findings", "Setting", "diagnose", "load_rules", "run"]

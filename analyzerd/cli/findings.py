@@ -87,9 +87,7 @@ def _recommendation(r: Recommendation) -> dict[str, Any]:
 def _coverage(found: Findings) -> list[dict[str, Any]]:
     blind: dict[str, list[str]] = {}
     for health in found.blind:
-        blind.setdefault(health.source, []).append(
-            f"{health.why}; {health.mend}" if health.mend else health.why
-        )
+        blind.setdefault(health.source, []).append(f"{health.why}; {health.mend}" if health.mend else health.why)
     rows = [
         {"source": name, "read": read, "matched": found.matched.get(name, 0), "blind_spots": []}
         for name, read in sorted(found.read.items())
@@ -104,9 +102,7 @@ def as_text(found: Findings, colour: bool, full: bool) -> str:
     if found.benign:
         parts.append("Harmless: " + "; ".join(f"{b.count} x {b.id} ({b.because})" for b in found.benign))
     lines = sum(found.read.values())
-    parts.append(
-        f"Read {lines:,} records of {len(found.read)} sources, {sum(found.matched.values()):,} of interest."
-    )
+    parts.append(f"Read {lines:,} records of {len(found.read)} sources, {sum(found.matched.values()):,} of interest.")
     if found.blind:
         parts.append("Not seen:\n" + "\n".join(f"  - {h.source}: {h.why}" for h in found.blind))
     return "\n\n".join(parts) + "\n"

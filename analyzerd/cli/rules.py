@@ -63,9 +63,7 @@ def _complain(problems: Sequence[str]) -> int:
 def _one(rules: RuleSet, name: str) -> Rule:
     known = _all(rules)
     if name not in known:
-        raise AnalyzerdError(
-            f"no rule {name!r}{suggest(name, known)}; `analyzerctl rules list` names them all"
-        )
+        raise AnalyzerdError(f"no rule {name!r}{suggest(name, known)}; `analyzerctl rules list` names them all")
     return known[name]
 
 

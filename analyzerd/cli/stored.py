@@ -41,9 +41,7 @@ def status(arguments: argparse.Namespace) -> int:
     if arguments.json:
         whole = {
             "open": [incident_json(i) for i in found],
-            "blind_spots": [
-                {"source": h.source, "unit": h.unit, "why": h.why, "mend": h.mend} for h in blind
-            ],
+            "blind_spots": [{"source": h.source, "unit": h.unit, "why": h.why, "mend": h.mend} for h in blind],
             "waiting_to_be_sent": len(waiting),
         }
         sys.stdout.write(json.dumps(whole, indent=2) + "\n")
@@ -52,9 +50,7 @@ def status(arguments: argparse.Namespace) -> int:
     for incident in found:
         sys.stdout.write(f"  {incident.id}  {incident.severity.value:8}  {incident.app}: {incident.title}\n")
     for spot in blind:
-        sys.stdout.write(
-            f"not seen: {spot.source}: {spot.why}\n" + (f"  mend: {spot.mend}\n" if spot.mend else "")
-        )
+        sys.stdout.write(f"not seen: {spot.source}: {spot.why}\n" + (f"  mend: {spot.mend}\n" if spot.mend else ""))
     return 0
 
 
@@ -82,9 +78,7 @@ def incidents(arguments: argparse.Namespace) -> int:
 def _one(arguments: argparse.Namespace, store: Store) -> int:
     incident = store.incident(arguments.incident)
     if incident is None:
-        raise AnalyzerdError(
-            f"no incident begins with {arguments.incident!r}; `analyzerctl incidents` lists them"
-        )
+        raise AnalyzerdError(f"no incident begins with {arguments.incident!r}; `analyzerctl incidents` lists them")
     if arguments.json:
         sys.stdout.write(json.dumps(incident_json(incident), indent=2) + "\n")
     else:

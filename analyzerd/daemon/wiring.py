@@ -25,12 +25,9 @@ from analyzerd.rules.schema import RuleSet
 from analyzerd.sources.journal import JournalSource
 from analyzerd.sources.logfile import LogFileSource
 from analyzerd.sources.rulefiles import read_layers
+from analyzerd.sources.usual import NGINX_CONF, NGINX_LOGS, NGINX_UNIT
 
-USUAL_FILES = (
-    FileConfig(path="/var/log/nginx/error.log", kind="nginx.error", unit="nginx.service"),
-    FileConfig(path="/var/log/nginx/access.log", kind="nginx.access", unit="nginx.service"),
-)
-USUAL_NGINX_CONF = "/etc/nginx/nginx.conf"
+USUAL_FILES = tuple(FileConfig(path=path, kind=kind, unit=NGINX_UNIT) for path, kind in NGINX_LOGS)
 
 BLOCK_WORDS = Words(blocks.message, blocks.thread, blocks.plain, blocks.followup, blocks.summary)
 TEXT_WORDS = Words(
@@ -68,7 +65,7 @@ def nginx_conf(config: Config) -> str:
     """Where nginx's configuration is: as configured, else the usual place when it is there."""
     if config.nginx_conf:
         return config.nginx_conf
-    return USUAL_NGINX_CONF if Path(USUAL_NGINX_CONF).is_file() else ""
+    return NGINX_CONF if Path(NGINX_CONF).is_file() else ""
 
 
 def log_files(config: Config) -> LogFileSource | None:

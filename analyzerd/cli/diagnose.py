@@ -36,7 +36,7 @@ from analyzerd.model import (
 )
 from analyzerd.rules.layers import build
 from analyzerd.rules.schema import RuleSet
-from analyzerd.sources.archive import Archive, open_archive
+from analyzerd.sources.archive import Archive, Part, open_archive
 from analyzerd.sources.rulefiles import read_layers
 from analyzerd.sources.usual import NGINX_LOGS
 
@@ -94,7 +94,7 @@ def diagnose(
     """Run the engine over an archive and collect what it ends with."""
     found = Findings(blind=[h for h in archive.health if h.state == "blind"])
     engine, intake = Engine(rules, Options()), Intake(rules, {})
-    sources = [*archive.parts, *journal]
+    sources: list[Part | JournalPart] = [*archive.parts, *journal]
     parts = [_counted(part.name, part.blocks(), found, progress) for part in sources]
     timed = _within(merged(parts, intake), since_s, until_s, found)
     effects = replay(engine, _all_inputs(archive, timed))
@@ -167,7 +167,7 @@ def _this_machine(since_s: float, until_s: float | None) -> tuple[Archive, list[
 
 
 class JournalPart:
-    """This machine's journal as a part beside those of an archive."""
+    """The journal of this machine as a part beside those of an archive."""
 
     name = "journal"
 

@@ -88,7 +88,8 @@ def _one(arguments: argparse.Namespace, store: Store) -> int:
 
 def _row(incident: Incident) -> str:
     when = time.strftime("%Y-%m-%d %H:%M", time.localtime(incident.last_seen_s))
-    return f"{incident.id}  {incident.state.value:8}  {incident.severity.value:8}  {when}  {incident.app}: {incident.title}"
+    what = f"{incident.state.value:8}  {incident.severity.value:8}"
+    return f"{incident.id}  {what}  {when}  {incident.app}: {incident.title}"
 
 
 def report(arguments: argparse.Namespace) -> int:

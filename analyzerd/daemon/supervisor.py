@@ -217,7 +217,7 @@ class _Daemon:
         return f"{len(state.ledgers)} apps, {is_open} open incidents"
 
     def _hang_up(self) -> None:
-        notify("RELOADING=1")
+        notify(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}")
         try:
             fresh = load(self._config_path)
         except ConfigError as error:

@@ -13,9 +13,11 @@ from typing import Any
 import pytest
 
 from analyzerd.core.state import FORMAT, decode
+from analyzerd.daemon.wiring import BLOCK_WORDS
 from analyzerd.model import Incident
 from analyzerd.store.db import Store
-from tests.slack_rules import incident_of
+from analyzerd.store.outbox import Outbox
+from tests.slack_rules import as_text, incident_of
 from tests.slack_standin import Slack, random_faults, running
 from tests.world.daemon import Daemon, settings, slack_settings
 from tests.world.daemon_script import EXPECTED, Script
@@ -58,6 +60,7 @@ def test_killed_twenty_times(tmp_path: Path, script: Script) -> None:
     _compare(calm, rough)
     for one, slack in zip((calm, rough), slacks, strict=True):
         _stands_once(one, slack)
+    _corrected(slacks[0])
 
 
 def _live_through(calm: Daemon, rough: Daemon, script: Script) -> None:
@@ -138,12 +141,21 @@ def _facts(incident: Incident) -> dict[str, Any]:
 
 
 def _stands_once(one: Daemon, slack: Slack) -> None:
-    with closing(Store.open_readonly(one.database)) as store:
-        incidents = {i.id: i for i in store.incidents()}
+    """Check that Slack shows every incident by one message and one reply, in the words of its last state."""
+    with closing(Outbox(one.database, readonly=True)) as outbox:
+        shown = {(row.key, row.part): row for row in outbox.rows()}
     messages = slack.messages()
-    assert sorted(incident_of(m) for m in messages) == sorted(incidents)
+    assert sorted(incident_of(m) for m in messages) == sorted(name for name, part in shown if part == "message")
     for message in messages:
-        incident = incidents[incident_of(message)]
-        assert message["metadata"]["event_payload"]["revision"] >= incident.revision
-        assert len(slack.replies(message["ts"])) == 1, incident.id
+        row = shown[incident_of(message), "message"]
+        assert row.incident
+        assert as_text(message) == as_text(BLOCK_WORDS.message(row.incident, row.reason))
+        (reply,) = slack.replies(message["ts"])
+        assert as_text(reply) == as_text(BLOCK_WORDS.thread(row.incident))
     assert slack.violations == []
+
+
+def _corrected(slack: Slack) -> None:
+    (late,) = [message for message in slack.messages() if "late" in as_text(message)[:200]]
+    assert "out of memory" in as_text(late)
+    assert late["edits"], "the late witness came before the first answer was told: nothing was corrected"

@@ -94,6 +94,8 @@ def diagnose(
     """Run the engine over an archive and collect what it ends with."""
     found = Findings(blind=[h for h in archive.health if h.state == "blind"])
     engine, intake = Engine(rules, Options()), Intake(rules, {})
+    for setting in archive.settings:
+        intake.learn(setting)
     sources: list[Part | JournalPart] = [*archive.parts, *journal]
     parts = [_counted(part.name, part.blocks(), found, progress) for part in sources]
     timed = _within(merged(parts, intake), since_s, until_s, found)

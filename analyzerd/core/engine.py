@@ -13,6 +13,7 @@ from analyzerd.core import lifecycle, sight
 from analyzerd.core.apps import Apps, app_of
 from analyzerd.core.case import Case, Witnesses
 from analyzerd.core.correlate import Answer, Timing, fold, open_focus
+from analyzerd.core.describe import Rules
 from analyzerd.core.intake import Intake
 from analyzerd.core.judge import Judged, judge
 from analyzerd.core.ledger import AppLedger, address_of, is_forged, note, note_address, note_reading
@@ -73,7 +74,10 @@ class Engine:
         """Put a rule set in force; questions already open are judged with it from now on."""
         self.rules = rules
         self.intake = Intake(rules, self.state.streams)
-        self._life = lifecycle.Rules(rules.signals, rules.causes)
+        for known in self.state.settings.values():
+            for setting in known.values():
+                self.intake.learn(setting)
+        self._life = Rules(rules.signals, rules.causes)
 
     # ---- inputs ----------------------------------------------------------------------------------------
 
@@ -165,6 +169,7 @@ class Engine:
             known[setting.name] = setting
         if setting.name == "gunicorn.bind" and setting.value:
             note_address(self._ledger(self.options.apps.of_unit(setting.unit)), str(setting.value))
+        self.intake.learn(setting)
 
     def _health(self, health: Health) -> list[Effect]:
         effects = sight.hear(self.state.heard, health)

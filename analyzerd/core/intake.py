@@ -6,15 +6,16 @@ data (StreamState), so that input may be cut anywhere and reading survives a res
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from analyzerd import formats
 from analyzerd.core.matcher import Matcher
 from analyzerd.formats.access import access_format
 from analyzerd.formats.assemble import Assembler, AssemblyState
+from analyzerd.formats.settings import from_command_line
 from analyzerd.formats.systemd import is_manager
-from analyzerd.model import AccessTally, Entries, Entry, Event, Fields, Lines, Stream
+from analyzerd.model import AccessTally, Entries, Entry, Event, Fields, Lines, Setting, Stream
 from analyzerd.rules.schema import RuleSet, SignalRule
 
 ACCESS_KINDS = ("nginx.access", "gunicorn.access")
@@ -44,16 +45,25 @@ class Intake:
         self._matcher = Matcher(active, EXTRA_LITERALS)
         self._streams = streams
         self._assemblers: dict[str, Assembler] = {}
+        self._access_logs: dict[str, dict[str, str]] = {}
 
     def match(self, event: Event) -> list[tuple[SignalRule, Fields]]:
         """Signal rules the event satisfies."""
         return self._matcher.match(event)
 
-    def feed(self, item: Lines | Entries, now_s: float) -> list[Event | AccessTally]:
-        """Events and tallies of the next piece of a stream."""
+    def learn(self, setting: Setting) -> None:
+        """Take note of where and how a unit logs its requests: ``--access-logfile -`` puts them into the journal."""
+        if setting.unit and setting.name in ("gunicorn.accesslog", "gunicorn.access_log_format"):
+            self._access_logs.setdefault(setting.unit, {})[setting.name] = str(setting.value)
+
+    def feed(self, item: Lines | Entries, now_s: float) -> Sequence[Event | AccessTally | Setting]:
+        """Events and tallies of the next piece of a stream, and the settings its starting masters show."""
         state = self._state(item.stream, now_s)
         if isinstance(item, Entries):
-            return list(self._entries(item, state))
+            shown = list(_shown_settings(item))
+            for setting in shown:
+                self.learn(setting)
+            return [*shown, *self._entries(item, state)]
         if item.stream.kind in ACCESS_KINDS:
             return self._access(item, state)
         return [self._timed(event, state) for event in self._lines(item)]
@@ -129,6 +139,19 @@ class Intake:
                 break
         return position, events
 
+    def _journal_access(
+        self, item: Entries, hits: Mapping[int, object], state: StreamState
+    ) -> Iterator[Event | AccessTally]:
+        lines: dict[str, list[bytes]] = {}
+        here = {u for u, known in self._access_logs.items() if known.get("gunicorn.accesslog") == "-"}
+        for number, entry in enumerate(item.entries) if here else ():
+            if entry.unit in here and number not in hits:
+                lines.setdefault(entry.unit, []).append(entry.message.replace(b"\n", b" "))
+        for unit, messages in lines.items():
+            log_format = self._access_logs[unit].get("gunicorn.access_log_format", "")
+            stream = Stream(item.stream.name, "gunicorn.access", unit, log_format)
+            yield from self._access(Lines(stream, b"\n".join(messages) + b"\n"), state)
+
     def _access(self, item: Lines, state: StreamState) -> list[Event | AccessTally]:
         stream = item.stream
         try:
@@ -144,9 +167,10 @@ class Intake:
 
     # ---- the journal -----------------------------------------------------------------------------------
 
-    def _entries(self, item: Entries, state: StreamState) -> Iterator[Event]:
+    def _entries(self, item: Entries, state: StreamState) -> Iterator[Event | AccessTally]:
         assembler = self._assemblers[item.stream.name]
         hits = self._hits(item.entries)
+        yield from self._journal_access(item, hits, state)
         for number, entry in enumerate(item.entries):
             state.last_s = max(state.last_s, entry.time_s)
             if is_manager(entry):
@@ -181,3 +205,11 @@ class Intake:
             for start, _, rules in self._matcher.scan(kind, b"\n".join(parts)):
                 found[starts[start]] = rules
         return found
+
+
+def _shown_settings(item: Entries) -> Iterator[Setting]:
+    """Settings on the command line of a master whose start is in the journal."""
+    for entry in item.entries:
+        command_line = entry.fields.get("_CMDLINE")
+        if command_line:
+            yield from from_command_line(command_line, time_s=entry.time_s, unit=entry.unit)

@@ -10,9 +10,9 @@ from collections.abc import Iterable, Iterator
 
 from analyzerd.core.engine import Engine
 from analyzerd.core.intake import Intake
-from analyzerd.model import AccessTally, Effect, Entries, Event, Input, Lines, Sample, Tick
+from analyzerd.model import AccessTally, Effect, Entries, Event, Input, Lines, Sample, Setting, Tick
 
-Timed = Event | AccessTally | Sample
+Timed = Event | AccessTally | Sample | Setting
 
 
 def merged(parts: Iterable[Iterable[Lines | Entries | Sample]], intake: Intake) -> Iterator[Timed]:

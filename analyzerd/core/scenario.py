@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from analyzerd.core.engine import Engine, Options
 from analyzerd.core.replay import finish, run_until
 from analyzerd.formats.scenario import parse_scenario
-from analyzerd.model import Effect, Incident, SaveBenign, SaveIncident, Tick, Verdict
+from analyzerd.model import Benign, Effect, Incident, SaveBenign, SaveIncident, Tick, Verdict
 from analyzerd.rules.schema import RuleSet
 
 
@@ -21,9 +21,16 @@ def diagnose_scenario(text: str, rules: RuleSet) -> Sequence[tuple[str, str]]:
     final = {e.incident.id: e.incident for e in effects if isinstance(e, SaveIncident)}
     standing = [i for i in final.values() if not i.resolution]
     found = [(i.cause, i.verdict.value) for i in standing]
-    found += [(e.benign.id, Verdict.CONFIRMED.value) for e in effects if isinstance(e, SaveBenign)]
+    benign = [e.benign for e in effects if isinstance(e, SaveBenign)]
+    found += [(b.id, Verdict.CONFIRMED.value) for b in benign if _is_answer(b, rules)]
     found += [(h.cause, h.verdict.value) for i in standing for h in i.hypotheses if h.cause != i.cause]
     return found + [(cause, Verdict.RULED_OUT.value) for i in standing for cause in _unlisted(i, rules)]
+
+
+def _is_answer(benign: Benign, rules: RuleSet) -> bool:
+    """Whether a benign finding is a cause's answer to a question; a signal may count towards the same one."""
+    cause = rules.causes.get(benign.id)
+    return cause is not None and benign.because == cause.title
 
 
 def _unlisted(incident: Incident, rules: RuleSet) -> Iterator[str]:

@@ -47,12 +47,17 @@ class Focus:
 
 @dataclass(slots=True)
 class OpenIncident:
-    """An incident that can still change, with what sealed questions contributed to it."""
+    """An incident that can still change, with what sealed questions contributed to it.
+
+    ``told``: what it said when the last of them was sealed.
+    """
 
     incident: Incident
     key: str
     sealed_counts: dict[str, int] = field(default_factory=dict)
     sealed_occurrences: int = 0
+    sealed_consequences: dict[str, int] = field(default_factory=dict)
+    told: Incident | None = None
     closed: bool = False
 
 

@@ -1,0 +1,194 @@
+"""What an incident says: derived anew from its open questions, with what sealed ones have left.
+
+Decides nothing: which questions belong to it stands in lifecycle.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from analyzerd.core.case import Case
+from analyzerd.core.correlate import Answer
+from analyzerd.core.impact import impact
+from analyzerd.core.judge import VERDICT_RANK, Judged, fill, holds
+from analyzerd.core.solvers import SOLVERS
+from analyzerd.core.state import EngineState, Focus, OpenIncident
+from analyzerd.model import (
+    Hypothesis,
+    Incident,
+    Recommendation,
+    Severity,
+    Signal,
+)
+from analyzerd.rules.schema import Advice, CauseRule, SignalRule
+
+MAX_TIMELINE = 12
+MAX_SAMPLES = 5
+MAX_SAMPLE_CHARS = 500
+MAX_HYPOTHESES = 6
+UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """The two kinds of rules, as lifecycle needs them."""
+
+    signals: Mapping[str, SignalRule]
+    causes: Mapping[str, CauseRule]
+
+
+@dataclass(slots=True)
+class Group:
+    """Answers of one app that name the same cause and key, strongest first, with what folds into them."""
+
+    app: str
+    rule: CauseRule
+    key: str
+    roots: list[Answer]
+    folded: list[Answer]
+
+    @property
+    def live(self) -> list[Answer]:
+        """Everything in it."""
+        return [*self.roots, *self.folded]
+
+
+def describe(
+    state: EngineState, entry: OpenIncident, group: Group, cases: Mapping[int, Case], rules: Rules
+) -> Incident:
+    """Say what is known now: from the open questions, and what sealed ones have left."""
+    fresh = _from_live(state, entry, group, cases, rules)
+    return fresh if entry.told is None else _with_sealed(fresh, entry.told, entry)
+
+
+def _with_sealed(fresh: Incident, told: Incident, entry: OpenIncident) -> Incident:
+    """Keep what sealed questions have shown; their answer too, unless the open ones have a surer one."""
+    samples = dict.fromkeys((*told.samples_of_log, *fresh.samples_of_log))
+    whole = replace(
+        fresh,
+        timeline=tuple(sorted({*told.timeline, *fresh.timeline}))[:MAX_TIMELINE],
+        samples_of_log=tuple(samples)[:MAX_SAMPLES],
+    )
+    if not entry.sealed_occurrences or told.cause != fresh.cause or _surety(fresh) > _surety(told):
+        return whole
+    return replace(
+        whole,
+        title=told.title,
+        summary=told.summary,
+        verdict=told.verdict,
+        confidence=told.confidence,
+        because=told.because,
+        hypotheses=told.hypotheses,
+        recommendations=told.recommendations,
+    )
+
+
+def _surety(incident: Incident) -> tuple[int, float]:
+    return -VERDICT_RANK[incident.verdict], incident.confidence
+
+
+def _from_live(
+    state: EngineState, entry: OpenIncident, group: Group, cases: Mapping[int, Case], rules: Rules
+) -> Incident:
+    lead = group.roots[0]
+    case, best = cases[id(lead.focus)], lead.best
+    assert best is not None  # noqa: S101 - a group holds answered questions only
+    old, live = entry.incident, group.live
+    foci = _open_questions(state, entry, group)
+    signals = _signals_of(live, cases)
+    because = next((b for b in best.rule.because if b.id == best.hypothesis.because), None)
+    only = entry.key if best.rule.key == ("endpoint",) else ""
+    failed, all_requests = impact(state.tallies, foci, case, only, (old.failed_requests, old.all_requests))
+    return replace(
+        old,
+        cause=best.rule.id,
+        title=fill(best.rule.title, case),
+        severity=best.rule.severity,
+        verdict=best.hypothesis.verdict,
+        confidence=best.hypothesis.confidence,
+        because=best.hypothesis.because,
+        guide_cause=best.rule.guide_cause,
+        summary=fill(because.says, case) if because else fill(best.rule.description.split("\n\n")[0].strip(), case),
+        first_seen_s=min([old.first_seen_s, *(f.t0_s for f in foci)]),
+        last_seen_s=max([old.last_seen_s, *(f.t1_s for f in foci)]),
+        occurrences=entry.sealed_occurrences + len(group.roots),
+        counts=_counts(entry, foci),
+        hypotheses=_hypotheses(lead),
+        recommendations=tuple(_recommend(best, case, rules)),
+        consequences=tuple(_consequences(entry, foci, group, rules)),
+        timeline=tuple(_timeline(signals, rules)),
+        samples_of_log=tuple(_samples(signals, rules)),
+        failed_requests=failed,
+        all_requests=all_requests,
+        references=best.rule.references,
+    )
+
+
+def _open_questions(state: EngineState, entry: OpenIncident, group: Group) -> list[Focus]:
+    """Those of the group, and those that follow from a sealed question of the same incident."""
+    ours = [a.focus for a in group.live]
+    late = [f for f in state.foci if f.folded and not f.sealed and f.incident == entry.incident.id and f not in ours]
+    return ours + late
+
+
+def _signals_of(live: Iterable[Answer], cases: Mapping[int, Case]) -> list[Signal]:
+    found = {id(s): s for a in live if id(a.focus) in cases for s in cases[id(a.focus)].opening()}
+    return sorted(found.values(), key=lambda s: (s.time_s, s.rule, s.pid or 0, s.text))
+
+
+def _hypotheses(lead: Answer) -> tuple[Hypothesis, ...]:
+    """The suspects worth showing: 'unknown' is an answer only where it is the best one."""
+    return tuple(j.hypothesis for j in lead.judged if j is lead.best or j.rule.id != UNKNOWN)[:MAX_HYPOTHESES]
+
+
+def _counts(entry: OpenIncident, foci: Iterable[Focus]) -> dict[str, int]:
+    counts = dict(entry.sealed_counts)
+    for focus in foci:
+        for rule, n in focus.rules.items():
+            counts[rule] = counts.get(rule, 0) + n
+    return dict(sorted(counts.items()))
+
+
+def _recommend(best: Judged, case: Case, rules: Rules) -> Iterable[Recommendation]:
+    for advice in best.rule.recommend:
+        if advice.when is None or holds(advice.when, case, rules.signals):
+            yield _advice(advice, best.rule, case)
+
+
+def _advice(advice: Advice, rule: CauseRule, case: Case) -> Recommendation:
+    answer = SOLVERS[advice.solver](case) if advice.solver else None
+    file, line = case.origin(advice.setting)
+    return Recommendation(
+        setting=advice.setting,
+        says=fill(advice.says, case),
+        current=answer.current if answer else case.setting(advice.setting),
+        proposed=answer.proposed or None if answer else None,
+        arithmetic=answer.arithmetic if answer else "",
+        file=file,
+        line=line,
+        verify=fill(advice.verify or rule.verify, case),
+    )
+
+
+def _consequences(entry: OpenIncident, foci: Iterable[Focus], group: Group, rules: Rules) -> list[str]:
+    counts, roots = dict(entry.sealed_consequences), [a.focus for a in group.roots]
+    for focus in foci:
+        for rule, n in focus.rules.items() if focus not in roots else ():
+            counts[rule] = counts.get(rule, 0) + n
+    known = [(rules.signals[rule], n) for rule, n in sorted(counts.items()) if rule in rules.signals]
+    return [f"{n} x {rule.title}" for rule, n in known if rule.severity is not Severity.INFO]
+
+
+def _timeline(signals: Sequence[Signal], rules: Rules) -> Iterable[tuple[float, str]]:
+    for signal in signals[:MAX_TIMELINE]:
+        rule = rules.signals.get(signal.rule)
+        title = rule.title if rule else signal.rule
+        worker = signal.fields.get("worker")
+        yield signal.time_s, f"{title} (worker {worker})" if worker else title
+
+
+def _samples(signals: Sequence[Signal], rules: Rules) -> list[str]:
+    """Log lines to show: what happened first, what merely belongs to it only where nothing else is there."""
+    loud = [s for s in signals if s.rule in rules.signals and rules.signals[s.rule].severity is not Severity.INFO]
+    return list(dict.fromkeys(s.text[:MAX_SAMPLE_CHARS] for s in loud or signals))[:MAX_SAMPLES]

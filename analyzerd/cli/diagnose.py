@@ -6,10 +6,9 @@ import argparse
 import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
-from analyzerd.cli.findings import as_json, as_text
+from analyzerd.cli.findings import Findings, as_json, as_text
 from analyzerd.cli.terminal import Progress, colour
 from analyzerd.cli.times import parse_when
 from analyzerd.core.engine import Engine, Options
@@ -42,17 +41,6 @@ from analyzerd.sources.usual import NGINX_LOGS
 
 DAY_S = 86400.0
 AT_LEAST = {"warning": (Severity.CRITICAL, Severity.WARNING), "critical": (Severity.CRITICAL,)}
-
-
-@dataclass(slots=True)
-class Findings:
-    """What a diagnosis found: final incidents, benign counts, and what was read."""
-
-    incidents: list[Incident] = field(default_factory=list)
-    benign: list[Benign] = field(default_factory=list)
-    read: dict[str, int] = field(default_factory=dict)
-    matched: dict[str, int] = field(default_factory=dict)
-    blind: list[Health] = field(default_factory=list)
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from typing import Any
 
-from analyzerd.model import Hypothesis, Incident, Recommendation, Truth
+from analyzerd.model import Benign, Health, Hypothesis, Incident, Recommendation, Truth
 from analyzerd.render.redact import redact
 from analyzerd.render.text import incident_text
 from analyzerd.units import format_time
 
-if TYPE_CHECKING:
-    from analyzerd.cli.diagnose import Findings
-
 SCHEMA = "analyzerd.diagnosis/1"
+
+
+@dataclass(slots=True)
+class Findings:
+    """What a diagnosis found: final incidents, benign counts, and what was read."""
+
+    incidents: list[Incident] = field(default_factory=list)
+    benign: list[Benign] = field(default_factory=list)
+    read: dict[str, int] = field(default_factory=dict)
+    matched: dict[str, int] = field(default_factory=dict)
+    blind: list[Health] = field(default_factory=list)
 
 
 def as_json(found: Findings) -> str:

@@ -86,13 +86,14 @@ class Answer:
         return top if chosen else None
 
     @property
-    def strength(self) -> tuple[int, int, float, tuple[str, str, str]]:
-        """Sorting key: surer, then lower rank, then earlier; never the order of arrival."""
+    def strength(self) -> tuple[int, int, bool, float, tuple[str, str, str]]:
+        """Sorting key: surer, then lower rank, then what names a worker, then earlier; never the order of arrival."""
         focus = self.focus
         name = (focus.kind, focus.key, focus.scope)
         if self.best is None:
-            return (9, 99, focus.t0_s, name)
-        return (VERDICT_RANK[self.best.hypothesis.verdict], self.best.rule.rank, focus.t0_s, name)
+            return (9, 99, focus.kind != "worker", focus.t0_s, name)
+        verdict = self.best.hypothesis.verdict
+        return (VERDICT_RANK[verdict], self.best.rule.rank, focus.kind != "worker", focus.t0_s, name)
 
     def settled(self, now_s: float, timing: Timing) -> bool:
         """Whether it may be told: confirmed and settled, or patience is over."""
@@ -126,6 +127,8 @@ def _is_consequence(answer: Answer, root: Focus, rule: CauseRule | None) -> bool
     own = answer.best
     if own is None or own.hypothesis.verdict is not Verdict.CONFIRMED:
         return True
+    if own.rule.id == rule.id:  # the unit reports the death of the worker that is known already
+        return (answer.focus.kind, root.kind) == ("app", "worker")
     other_worker = answer.focus.kind == root.kind == "worker" and answer.focus.key != root.key
     return own.rule.id in rule.explains_away and not other_worker
 

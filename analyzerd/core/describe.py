@@ -64,10 +64,11 @@ def describe(
 
 def _with_sealed(fresh: Incident, told: Incident, entry: OpenIncident) -> Incident:
     """Keep what sealed questions have shown; their answer too, unless the open ones have a surer one."""
+    moments = dict.fromkeys((*told.timeline, *fresh.timeline))
     samples = dict.fromkeys((*told.samples_of_log, *fresh.samples_of_log))
     whole = replace(
         fresh,
-        timeline=tuple(sorted({*told.timeline, *fresh.timeline}))[:MAX_TIMELINE],
+        timeline=tuple(sorted(moments, key=lambda moment: moment[0]))[:MAX_TIMELINE],
         samples_of_log=tuple(samples)[:MAX_SAMPLES],
     )
     if not entry.sealed_occurrences or told.cause != fresh.cause or _surety(fresh) > _surety(told):

@@ -97,7 +97,7 @@ def boot_unexplained(case: Case) -> Value:
 def boot_beyond_wanted(case: Case) -> Value:
     """Whether more workers were booted than gunicorn is told to run; None where that number is not known."""
     wanted = case.number("gunicorn.workers")
-    return None if wanted is None else len(case.ledger.workers) > wanted
+    return None if wanted is None else _boots_before(case, case.focus.t1_s + LATE_LINE_S) > wanted
 
 
 def _departures(case: Case) -> dict[int, float]:
@@ -116,7 +116,9 @@ def _wanted_workers(case: Case) -> float:
 
 
 def _boots_before(case: Case, at: float) -> int:
-    return sum(w.booted_s < at for w in case.ledger.workers.values())
+    """Workers booted since the newest start."""
+    start = max((m.time_s for m in case.ledger.marks if m.kind == "start" and m.time_s <= at), default=0.0)
+    return sum(start <= w.booted_s < at for w in case.ledger.workers.values())
 
 
 def _was_wanted(case: Case, at: float) -> bool:

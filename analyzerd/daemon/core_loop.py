@@ -93,7 +93,8 @@ class CoreLoop:
         return self._caught_up
 
     def _commit(self, time_s: float, *, at_once: bool) -> None:
-        if not (self._changed or self._effects or self._checkpoints):
+        # Counts become effects by a tick: what is read while time stands still is read again after a kill.
+        if not self._caught_up or not (self._changed or self._effects or self._checkpoints):
             return
         if not at_once and abs(time_s - self._committed_s) < COMMIT_EVERY_S:
             return

@@ -200,8 +200,21 @@ def seal(state: EngineState, focus: Focus, rules: Rules) -> list[Effect]:
             if focus.folded:
                 entry.sealed_consequences[name] = entry.sealed_consequences.get(name, 0) + n
         entry.sealed_occurrences += 0 if focus.folded else 1
+        effects = _count_sealed(entry, focus)
         entry.told = entry.incident
+        return effects
     return []
+
+
+def _count_sealed(entry: OpenIncident, focus: Focus) -> list[Effect]:
+    """What followed from a sealed question is described no more; its numbers still have to be told."""
+    old, total = entry.incident, entry.sealed_counts
+    counts = {name: max(old.counts.get(name, 0), total.get(name, 0)) for name in sorted({*old.counts, *total})}
+    after = replace(old, counts=counts, last_seen_s=max(old.last_seen_s, focus.t1_s))
+    if entry.closed or after == old:
+        return []
+    entry.incident = replace(after, revision=old.revision + 1)
+    return [SaveIncident(entry.incident, "updated")]
 
 
 def count_benign(state: EngineState, app: str, finding: str, n: int, because: str) -> SaveBenign:

@@ -77,7 +77,7 @@ def _converge(state: EngineState, group: Group, cases: Mapping[int, Case], rules
     after = describe(state, entry, group, cases, rules)
     effects = _merge_others(state, group, entry)
     for answer in group.live:
-        answer.focus.incident = after.id
+        answer.focus.incident, answer.focus.leads = after.id, answer.root is None
     if reason == "opened":
         effects.append(SaveIncident(after, reason))
     elif replace(after, revision=before.revision) != before:
@@ -93,17 +93,27 @@ def _entry(state: EngineState, group: Group) -> tuple[OpenIncident, str]:
         same = entry.incident.app == group.app and entry.incident.cause == group.rule.id and entry.key == group.key
         if same and not entry.closed:
             return entry, "updated"
-    for answer in group.roots:
-        entry_of_focus = state.incidents.get(answer.focus.incident)
-        if entry_of_focus is not None and not entry_of_focus.closed:
-            entry_of_focus.key = group.key
-            return entry_of_focus, "corrected"
     for entry in state.incidents.values():
-        explained = entry.incident.app == group.app and entry.incident.cause in group.rule.explains_away
-        if explained and not entry.closed:
+        if not entry.closed and (_corrects(state, group, entry) or _explains(group, entry)):
             entry.key = group.key
             return entry, "corrected"
     return _new_entry(state, group), "opened"
+
+
+def _corrects(state: EngineState, group: Group, entry: OpenIncident) -> bool:
+    """Whether every question the incident was about has turned out to be of this group."""
+    mine = {id(a.focus) for a in group.roots}
+    leading = [f for f in state.foci if f.incident == entry.incident.id and f.leads and not f.sealed]
+    return bool(leading) and not entry.sealed_occurrences and all(id(f) in mine for f in leading)
+
+
+def _explains(group: Group, entry: OpenIncident) -> bool:
+    """Whether the incident's cause is one that this cause explains, at the same endpoint or in the same moment."""
+    if entry.incident.app != group.app or entry.incident.cause not in group.rule.explains_away:
+        return False
+    first_s = min(a.focus.t0_s for a in group.roots)
+    near = abs(first_s - entry.incident.last_seen_s) <= group.rule.folds_within_s
+    return near or bool(group.key and entry.key == group.key)
 
 
 def _new_entry(state: EngineState, group: Group) -> OpenIncident:

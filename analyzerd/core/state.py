@@ -25,7 +25,8 @@ class Focus:
     ``kind`` is worker, app or upstream; ``key`` the worker pid or the signal rule. ``t0_s`` and ``t1_s`` span its
     opening signals in event time; ``asked_s`` is the engine's time when it was opened.
     ``incident``: id of the incident it counts towards, '' before it is published. ``due_s``: when it has to be
-    judged next. ``app``: whom it concerns, as resolved when it was last judged.
+    judged next. ``app``: whom it concerns, as resolved when it was last judged. ``leads``: it is what its incident
+    is about, not a consequence (as last told); ``folded``: it is a consequence as last judged.
     """
 
     kind: str
@@ -36,9 +37,9 @@ class Focus:
     asked_s: float
     rules: dict[str, int] = field(default_factory=dict)
     cause: str = ""
-    rank: int = 99
     verdict: str = ""
     incident: str = ""
+    leads: bool = False
     folded: bool = False
     sealed: bool = False
     due_s: float = 0.0

@@ -30,7 +30,7 @@ def as_json(found: Findings) -> str:
     whole = {
         "schema": SCHEMA,
         "incidents": [incident_json(i) for i in found.incidents],
-        "benign": [{"id": b.id, "app": b.app, "count": b.count, "because": b.because} for b in found.benign],
+        "benign": [{"id": b.id, "app": redact(b.app), "count": b.count, "because": b.because} for b in found.benign],
         "coverage": _coverage(found),
     }
     return json.dumps(whole, indent=2, ensure_ascii=True) + "\n"
@@ -86,10 +86,10 @@ def _recommendation(r: Recommendation) -> dict[str, Any]:
         "line": r.line,
         "current": r.current,
         "proposed": r.proposed,
-        "arithmetic": r.arithmetic,
+        "arithmetic": redact(r.arithmetic),
         "diff": r.diff,
         "rollback": r.rollback,
-        "verify": r.verify,
+        "verify": redact(r.verify),
     }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from analyzerd.model import Blind, Effect, Incident, SaveIncident
+from analyzerd.model import Blind, Effect, Incident, Recommendation, SaveIncident, Value
 from analyzerd.render.redact import redact
 
 
@@ -23,9 +23,28 @@ def _incident(incident: Incident) -> Incident:
     )
     return replace(
         incident,
+        app=redact(incident.app),
         title=redact(incident.title),
         summary=redact(incident.summary),
         samples_of_log=tuple(redact(text) for text in incident.samples_of_log),
         hypotheses=hypotheses,
-        recommendations=tuple(replace(r, says=redact(r.says)) for r in incident.recommendations),
+        recommendations=tuple(_recommendation(r) for r in incident.recommendations),
+        consequences=tuple(redact(text) for text in incident.consequences),
+        timeline=tuple((time_s, redact(text)) for time_s, text in incident.timeline),
+        resolution=redact(incident.resolution),
     )
+
+
+def _recommendation(advice: Recommendation) -> Recommendation:
+    return replace(
+        advice,
+        says=redact(advice.says),
+        verify=redact(advice.verify),
+        arithmetic=redact(advice.arithmetic),
+        current=_value(advice.current),
+        proposed=_value(advice.proposed),
+    )
+
+
+def _value(value: Value) -> Value:
+    return redact(value) if isinstance(value, str) else value

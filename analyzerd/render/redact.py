@@ -34,9 +34,9 @@ _HEADER = re.compile(
 )
 _SCHEME = re.compile(r"\b(bearer|basic|digest|negotiate)\s{1,4}[\w+/=.~-]{6,}", re.IGNORECASE)
 _NAMED = re.compile(
-    r"(?<![\w.-])([\w.-]{1,64})([\"']?\s{0,4}(?:=>|:=|[=:])\s{0,4})"
-    r"(\"[^\"\n]*\"|'[^'\n]*'|[\"']?[^\s&;,\"'<>)}]+)"
+    r"(?<![\w.-])([\w.-]{1,64})[\"']?\s{0,4}(?:=>|:=|[=:])\s{0,4}"
 )
+_VALUE = re.compile(r"\"[^\"\n]*\"|'[^'\n]*'|[\"']?[^\s&;,\"'<>)}]+")
 _SECRET_NAME = re.compile(
     r"passw|passphrase|pwd|secret|token|api[_.-]?key|apikey|access[_.-]?key|private[_.-]?key|credential|session[_.-]?id|"
     r"sessid|csrf|xsrf|jwt|signature|(?:^|[_.-])(?:auth|sid|otp|pin|pass)$",
@@ -62,8 +62,15 @@ def redact(text: str) -> str:
     return text
 
 
-def _named(match: re.Match[str]) -> str:
-    return f"{match[1]}{match[2]}{HIDDEN}" if _SECRET_NAME.search(match[1]) else match[0]
+def _named(text: str) -> str:
+    """Hide the values of telling names, also of those inside the value of another name."""
+    parts, done = [], 0
+    for name in _NAMED.finditer(text):
+        value = _VALUE.match(text, name.end()) if name.start() >= done and _SECRET_NAME.search(name[1]) else None
+        if value:
+            parts += [text[done : name.end()], HIDDEN]
+            done = value.end()
+    return "".join((*parts, text[done:]))
 
 
 def _email(match: re.Match[str]) -> str:
@@ -120,7 +127,7 @@ _STEPS: tuple[Callable[[str], str], ...] = (
     _by(_SCHEME, rf"\1 {HIDDEN}"),
     _by(_QUERY, r"\1=…"),
     _by(_BARE_QUERY, "?…"),
-    _by(_NAMED, _named),
+    _named,
     _by(_LONG_SEGMENT, "…"),
     _by(_EMAIL, _email),
     _by(_CARD, _card),

@@ -106,7 +106,7 @@ def test_late_evidence_corrects_the_incident_in_place() -> None:
 
 @pytest.mark.parametrize("seed", range(5))
 def test_consequences_fold_whatever_comes_first(seed: int) -> None:
-    """nginx's errors and gunicorn's guess are consequences of the kill, never incidents of their own."""
+    """Nginx's errors and gunicorn's guess are consequences of the kill, never incidents of their own."""
     lines = [
         f"+60s kernel {KERNEL_KILL.format(pid=12)}\n",
         f"+60s gunicorn {PERHAPS.format(pid=12)}\n",
@@ -142,9 +142,7 @@ def test_quiet_resolves_and_the_same_again_is_a_new_incident() -> None:
     live.until(961)
     assert (live.last.id, live.last.state, live.saved[-1].reason) == (first.id, State.RESOLVED, "resolved")
     assert "quiet for 15 min" in live.last.resolution
-    live.tell(
-        f"+1200s gunicorn [14] [INFO] Booting worker with pid: 14\n+1210s kernel {KERNEL_KILL.format(pid=14)}\n"
-    )
+    live.tell(f"+1200s gunicorn [14] [INFO] Booting worker with pid: 14\n+1210s kernel {KERNEL_KILL.format(pid=14)}\n")
     live.until(1300)
     assert live.last.cause == "out-of-memory"
     assert live.last.id != first.id
@@ -306,7 +304,5 @@ def test_the_whole_story_names_what_was_seen() -> None:
 
 def test_timeouts_of_two_workers_are_one_question_each() -> None:
     """Counts add up over both, whatever their cause."""
-    found = play(
-        READS + START + f"+60s gunicorn {TIMEOUT.format(pid=12)}\n+61s gunicorn {TIMEOUT.format(pid=13)}\n"
-    )
+    found = play(READS + START + f"+60s gunicorn {TIMEOUT.format(pid=12)}\n+61s gunicorn {TIMEOUT.format(pid=13)}\n")
     assert sum(i.counts["gunicorn.worker-timeout"] for i in found[0].values()) == 2

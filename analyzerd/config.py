@@ -20,16 +20,26 @@ from pydantic import (
     ValidationError,
     model_validator,
 )
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
 from analyzerd.errors import ConfigError
 from analyzerd.formats import KINDS
-from analyzerd.rules.yaml_strict import Node, parse, suggest
+from analyzerd.rules.yaml_strict import Node, Place, parse, suggest
 from analyzerd.units import parse_duration_s
 
 DEFAULT_PATH = Path("/etc/analyzerd/analyzerd.yaml")
 DEFAULT_STATE_DIR = Path("/var/lib/analyzerd")
 OPERATOR_RULES = Path("/etc/analyzerd/rules.d")
+ENV_PREFIX = "ANALYZERD_"
+_MUST_BE = {
+    "bool": "must be true or false",
+    "float": "must be a number or a duration like 30s",
+    "string": "must be text",
+    "model": "must hold keys and values of its own, on indented lines",
+    "tuple": "must be a list",
+    "list": "must be a list",
+    "path": "must be a path",
+}
 
 
 def _duration(value: object) -> object:
@@ -62,9 +72,7 @@ class FileConfig(_Part):
     @model_validator(mode="after")
     def _known_kind(self) -> FileConfig:
         if self.kind not in KINDS:
-            raise ValueError(
-                f"kind {self.kind!r} is not one of {', '.join(KINDS)}{suggest(self.kind, KINDS)}"
-            )
+            raise ValueError(f"kind {self.kind!r} is not one of {', '.join(KINDS)}{suggest(self.kind, KINDS)}")
         if not self.path.startswith("/"):
             raise ValueError(f"path {self.path!r} must be absolute")
         return self
@@ -108,7 +116,7 @@ class Config(BaseSettings):
     model_config = SettingsConfigDict(
         extra="forbid",
         frozen=True,
-        env_prefix="ANALYZERD_",
+        env_prefix=ENV_PREFIX,
         env_nested_delimiter="__",
         nested_model_default_partial_update=True,
     )
@@ -158,16 +166,40 @@ def load(path: Path | None = None) -> Config:
     """Read the configuration. ``path`` None: the default place, which may be missing. Raises ConfigError."""
     main = path or DEFAULT_PATH
     if path is not None and not main.is_file():
-        raise ConfigError(f"no such file; create it, or leave --config away to use {DEFAULT_PATH}", str(path))
+        raise ConfigError(
+            "no such file (or not a file); create it, or leave --config away to use {DEFAULT_PATH}", str(path)
+        )
     nodes = [node for file in _files(main) if (node := _read(file)) is not None]
     values: dict[str, Any] = {}
     for node in nodes:
         _merge(values, _plain(node))
     _merge(values, _credentials())
+    _check_environment()
     try:
         return Config(**values)
     except ValidationError as error:
         raise _located(error, nodes, str(main)) from None
+    except SettingsError as error:
+        name = next((word for word in str(error).split('"') if word in Config.model_fields), "")
+        raise ConfigError(
+            f"{name}: a list or mapping in the environment is written as JSON", f"${_env(name)}"
+        ) from None
+
+
+def _env(*where: str) -> str:
+    return ENV_PREFIX + "__".join(where).upper()
+
+
+def _check_environment() -> None:
+    """A misspelt variable is an error: in silence it would change nothing."""
+    for variable in sorted(os.environ):
+        where = variable.removeprefix(ENV_PREFIX).lower().split("__")
+        if not variable.startswith(ENV_PREFIX):
+            continue
+        for depth, part in enumerate(where):
+            known = _known(where[:depth])
+            if part not in known:
+                raise ConfigError(f"unknown setting {part!r}{suggest(part, known)}", f"${variable}")
 
 
 def _files(main: Path) -> list[Path]:
@@ -219,13 +251,22 @@ def _located(error: ValidationError, nodes: list[Node], path: str) -> ConfigErro
     if kind == "extra_forbidden":
         message = f"unknown key {where[-1]!r}{suggest(where[-1], _known(where[:-1]))}"
     else:
-        message = f"{name}: {first['msg'].removeprefix('Value error, ')}"
+        said = first["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
+        message = f"{name}: {_MUST_BE.get(kind.split('_')[0], said)}"
     node = next((found for root in reversed(nodes) if (found := _find(root, where)) is not None), None)
     if node is None:
-        env = "ANALYZERD_" + "__".join(where).upper()
-        place = f"${env}" if where and env in os.environ else path
-        return ConfigError(message, place)
-    return ConfigError(message, node.place.path, node.place.line, node.place.column)
+        return ConfigError(message, f"${_env(*where)}" if where and _env(*where) in os.environ else path)
+    place = _key_place(nodes, where) or node.place if kind == "extra_forbidden" else node.place
+    return ConfigError(message, place.path, place.line, place.column)
+
+
+def _key_place(nodes: list[Node], where: list[str]) -> Place | None:
+    """Where an unknown key itself stands."""
+    for root in reversed(nodes):
+        parent = _find(root, where[:-1])
+        if parent is not None and where[-1] in parent.keys:
+            return parent.keys[where[-1]]
+    return None
 
 
 def _known(where: list[str]) -> tuple[str, ...]:

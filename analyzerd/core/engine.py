@@ -39,11 +39,9 @@ from analyzerd.model import (
 )
 from analyzerd.rules.schema import RuleSet, SignalRule
 
-GRID_S = 0.5
 STORM_GRID_S = 5.0
-FEW_QUESTIONS = 4
 STORM_QUESTIONS = 12
-"""Deadlines of more than a few open questions fall on a grid, coarser the more: a storm is judged together."""
+"""More new questions than this within the length of the grid are a storm: their deadlines fall on the grid."""
 
 KEEP_SEALED_S = 60.0
 LEDGER_KEEP_S = 3600.0
@@ -288,11 +286,10 @@ class Engine:
         return self.options.apps.is_watched(app) or app in self.options.apps.by_unit.values()
 
     def _on_grid(self, time_s: float) -> float:
-        open_questions = sum(not focus.sealed for focus in self.state.foci)
-        if open_questions <= FEW_QUESTIONS:
-            return time_s
-        grid_s = GRID_S if open_questions <= STORM_QUESTIONS else STORM_GRID_S
-        return math.ceil(time_s / grid_s) * grid_s
+        """Let the questions of a storm fall due together; a few are answered as soon as they may be."""
+        since_s = self.state.now_s - STORM_GRID_S
+        new = sum(not focus.sealed and focus.asked_s > since_s for focus in self.state.foci)
+        return time_s if new <= STORM_QUESTIONS else math.ceil(time_s / STORM_GRID_S) * STORM_GRID_S
 
     def _prune(self) -> None:
         state, timing = self.state, self.options.timing

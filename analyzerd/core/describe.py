@@ -20,13 +20,13 @@ from analyzerd.model import (
     Recommendation,
     Severity,
     Signal,
+    Verdict,
 )
 from analyzerd.rules.schema import Advice, CauseRule, SignalRule
 
 MAX_TIMELINE = 12
 MAX_SAMPLES = 5
 MAX_SAMPLE_CHARS = 500
-MAX_HYPOTHESES = 6
 UNKNOWN = "unknown"
 
 
@@ -139,8 +139,11 @@ def _signals_of(live: Iterable[Answer], cases: Mapping[int, Case]) -> list[Signa
 
 
 def _hypotheses(lead: Answer) -> tuple[Hypothesis, ...]:
-    """The suspects worth showing: 'unknown' is an answer only where it is the best one."""
-    return tuple(j.hypothesis for j in lead.judged if j is lead.best or j.rule.id != UNKNOWN)[:MAX_HYPOTHESES]
+    """The suspects, those nothing is known of last; 'unknown' is an answer only where it is the best one."""
+    shown = [j for j in lead.judged if j is lead.best or j.rule.id != UNKNOWN]
+    told = [j for j in shown if j.supported or j.hypothesis.verdict is Verdict.RULED_OUT]
+    silent = [j for j in shown if j not in told]
+    return tuple(j.hypothesis for j in (*told, *silent))
 
 
 def _counts(entry: OpenIncident, foci: Iterable[Focus]) -> dict[str, int]:

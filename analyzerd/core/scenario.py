@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from analyzerd.core.engine import Engine, Options
 from analyzerd.core.replay import finish, run_until
 from analyzerd.formats.scenario import parse_scenario
-from analyzerd.model import Benign, Effect, Incident, SaveBenign, SaveIncident, Tick, Verdict
+from analyzerd.model import Benign, Effect, SaveBenign, SaveIncident, Tick, Verdict
 from analyzerd.rules.schema import RuleSet
 
 
@@ -23,20 +23,10 @@ def diagnose_scenario(text: str, rules: RuleSet) -> Sequence[tuple[str, str]]:
     found = [(i.cause, i.verdict.value) for i in standing]
     benign = [e.benign for e in effects if isinstance(e, SaveBenign)]
     found += [(b.id, Verdict.CONFIRMED.value) for b in benign if _is_answer(b, rules)]
-    found += [(h.cause, h.verdict.value) for i in standing for h in i.hypotheses if h.cause != i.cause]
-    return found + [(cause, Verdict.RULED_OUT.value) for i in standing for cause in _unlisted(i, rules)]
+    return found + [(h.cause, h.verdict.value) for i in standing for h in i.hypotheses if h.cause != i.cause]
 
 
 def _is_answer(benign: Benign, rules: RuleSet) -> bool:
     """Whether a benign finding is a cause's answer to a question; a signal may count towards the same one."""
     cause = rules.causes.get(benign.id)
     return cause is not None and benign.because == cause.title
-
-
-def _unlisted(incident: Incident, rules: RuleSet) -> Iterator[str]:
-    """Suspects an incident no longer lists: it names the best few, and those after a ruled-out one are ruled out."""
-    listed = {h.cause for h in incident.hypotheses}
-    if incident.hypotheses and incident.hypotheses[-1].verdict is Verdict.RULED_OUT:
-        for cause in rules.causes.values():
-            if cause.id not in listed and set(cause.opens_on) & set(incident.counts):
-                yield cause.id

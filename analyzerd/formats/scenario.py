@@ -75,7 +75,10 @@ def _records(text: str) -> Iterator[list[str]]:
 def _inputs(time_s: float, what: str, text: str, more: list[str], number: int) -> Iterator[Input]:
     match what:
         case "reads":
-            yield from (Health(time_s, source.strip(), "reading") for source in text.split(","))
+            sources = [source.strip() for source in text.split(",")]
+            yield from (Health(time_s, source, "reading") for source in sources)
+            if "gunicorn.access" in sources:
+                yield Setting(time_s, UNIT, "gunicorn.access_log_format", GUNICORN_FORMAT, "test")
         case "blind":
             yield from (Health(time_s, source.strip(), "blind", "not read") for source in text.split(","))
         case "setting":

@@ -113,3 +113,23 @@ def endpoint(case: Case) -> Value:
 def _lost_requests(case: Case) -> list[Signal]:
     """Requests nginx lost in the very moment of the question."""
     return [s for rule in ("nginx.closed-early", "nginx.reset") for s in case.find(rule, within_s=3.0)]
+
+
+@fact("endpoint.named")
+def endpoint_named(case: Case) -> Value:
+    """The endpoint for a sentence, in words where it is not known."""
+    return endpoint(case) or "an unknown path"
+
+
+@fact("stack.line")
+def stack_line(case: Case) -> Value:
+    """The line of the application for a sentence, in words where it is not known."""
+    return stack_frame(case) or "an unknown line"
+
+
+def durations_logged(case: Case) -> bool:
+    """Whether gunicorn's access log says how long requests took, as far as its format or its lines tell."""
+    log_format = case.setting("gunicorn.access_log_format")
+    if log_format is None:
+        return bool(case.view.of("gunicorn.request-slow"))
+    return any(name in str(log_format) for name in ("%(D)s", "%(M)s", "%(L)s", "%(T)s"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from analyzerd.core.case import Case, version_tuple
 from analyzerd.core.facts.registry import fact
-from analyzerd.core.facts.stack import endpoint
+from analyzerd.core.facts.stack import durations_logged, endpoint
 from analyzerd.core.facts.words import is_sigkill
 from analyzerd.core.ledger import worker_of
 from analyzerd.model import Value
@@ -129,7 +129,9 @@ def endpoint_completes(case: Case) -> Value:
         and isinstance(d := s.fields.get("duration_s"), int | float)
         and limit_s / 2 <= d < limit_s
     ]
-    return max(done) if done else 0.0
+    if done:
+        return max(done)
+    return 0.0 if durations_logged(case) else None
 
 
 @fact("timeout.cut_short")

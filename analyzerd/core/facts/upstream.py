@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from analyzerd.core.case import Case
 from analyzerd.core.facts.registry import fact
+from analyzerd.core.facts.stack import durations_logged
 from analyzerd.core.ledger import address_of
 from analyzerd.model import Value
 
@@ -128,7 +129,9 @@ def mismatch_completed(case: Case) -> Value:
         and int(s.fields.get("status") or 0) < 500
         and (limit_s is None or d > limit_s)
     ]
-    return max(done) if done else 0.0
+    if done:
+        return max(done)
+    return 0.0 if durations_logged(case) else None
 
 
 @fact("gunicorn.silent")

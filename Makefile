@@ -3,7 +3,7 @@ SHELL := /bin/bash
 PY := .venv/bin/python
 READY := .venv/.ready
 
-.PHONY: help setup demo test check fmt recordings bench lock clean
+.PHONY: help setup demo test check fmt recordings docs bench lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,6 +34,9 @@ fmt: setup ## Format the code and mend what ruff can
 
 recordings: setup ## Diagnose every recording and print the table and the score
 	$(PY) -m tests.recordings
+
+docs: setup ## Write docs/causes from the rules
+	@$(PY) -m docs.generate
 
 bench: setup ## Measure speed and memory beside other tools
 	$(PY) -m benchmarks

@@ -15,9 +15,13 @@ WEB_SERVERS = ("nginx",)
 
 @dataclass(frozen=True, slots=True)
 class Apps:
-    """Names of apps by unit pattern, as configured; other units are named after themselves."""
+    """Names of apps by unit pattern, as configured; other units are named after themselves.
+
+    ``watched``: patterns of units that are apps even before they print a line (their start may fail).
+    """
 
     by_unit: Mapping[str, str] = field(default_factory=dict)
+    watched: tuple[str, ...] = ()
 
     def of_unit(self, unit: str) -> str:
         """The app of a systemd unit: its configured name, else the unit's own without ``.service``."""
@@ -28,7 +32,9 @@ class Apps:
 
     def is_watched(self, unit: str) -> bool:
         """Whether a unit is one of ours by configuration or by its name, before it ever printed a line."""
-        return any(fnmatchcase(unit, pattern) for pattern in self.by_unit) or "gunicorn" in unit
+        names = (unit, f"{unit}.service")
+        patterns = (*self.by_unit, *self.watched)
+        return "gunicorn" in unit or any(fnmatchcase(name, pattern) for name in names for pattern in patterns)
 
 
 def app_of(signal: Signal, ledgers: Mapping[str, AppLedger]) -> str | None:

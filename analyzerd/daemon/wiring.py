@@ -51,7 +51,8 @@ def engine(config: Config, rules: RuleSet, state: EngineState | None = None) -> 
         patience_s=config.timing.patience,
         resolve_after_s=config.timing.resolve_after,
     )
-    return Engine(rules, Options(Apps(config.app_by_unit), timing), state)
+    watched = tuple(unit for unit in config.journal.units if "nginx" not in unit)
+    return Engine(rules, Options(Apps(config.app_by_unit, watched), timing), state)
 
 
 def journal(config: Config) -> JournalSource | None:

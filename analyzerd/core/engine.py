@@ -72,6 +72,8 @@ class Engine:
         """Put a rule set in force; questions already open are judged with it from now on."""
         self.rules = rules
         self.intake = Intake(rules, self.state.streams)
+        for setting in [s for known in self.state.settings.values() for s in known.values()]:
+            self.intake.learn(setting)
         for known in self.state.settings.values():
             for setting in known.values():
                 self.intake.learn(setting)

@@ -35,6 +35,7 @@ class StreamState:
     assembly: AssemblyState = field(default_factory=AssemblyState)
     last_s: float = 0.0
     fed_s: float = 0.0
+    stream: Stream | None = None
 
 
 class Intake:
@@ -44,7 +45,8 @@ class Intake:
         active = [r for r in rules.signals.values() if r.status != "shadow"]
         self._matcher = Matcher(active, EXTRA_LITERALS)
         self._streams = streams
-        self._assemblers: dict[str, Assembler] = {}
+        half_read = {name: s for name, s in streams.items() if s.stream is not None and s.assembly.open}
+        self._assemblers = {name: Assembler(s.stream, s.assembly) for name, s in half_read.items() if s.stream}
         self._access_logs: dict[str, dict[str, str]] = {}
 
     def match(self, event: Event) -> list[tuple[SignalRule, Fields]]:
@@ -89,7 +91,7 @@ class Intake:
 
     def _state(self, stream: Stream, now_s: float) -> StreamState:
         state = self._streams.setdefault(stream.name, StreamState(stream.kind))
-        state.fed_s = now_s
+        state.fed_s, state.stream = now_s, stream
         if stream.name not in self._assemblers:
             self._assemblers[stream.name] = Assembler(stream, state.assembly)
         return state

@@ -51,7 +51,7 @@ def measure(home: Path, count: int, world: dict[str, Any], die: Callable[[int], 
         with daemon(home, told) as one:
             until(lambda: _has_read(one.status))
             found = [_one(slack, die, 5_000_100 + number) for number in range(count + 1)]
-            assert one.stop() == 0, one.said
+            one.stop()
     return [ms for ms in found[1:] if ms]
 
 

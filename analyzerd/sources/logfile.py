@@ -6,6 +6,7 @@ The events only wake: what happened is read off the files themselves, so a misse
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from threading import Event as Flag
@@ -18,6 +19,10 @@ from analyzerd.sources import Stopped, wall_clock_s
 from analyzerd.sources.followed import FollowedLog, Notice
 
 COALESCE_S = 0.002
+RUSH_READS = 20
+LARGE_BYTES = 64 * 1024
+RUSH_POLL_S = 0.04
+"""A log read this often within a second is polled: taking one event for every line costs more than reading it."""
 _CHANGES = frozenset(("modified", "created", "moved", "deleted"))
 
 
@@ -71,16 +76,23 @@ class LogFileSource:
 
     def _loop(self, logs: list[tuple[Stream, FollowedLog]], emit: Emit, watch: Watch) -> None:
         positions: dict[str, str] = {}
+        reads: deque[float] = deque(maxlen=RUSH_READS)
         while not self._stop.is_set():
             self._wake.clear()
-            busy = [self._step(stream, log, emit, positions) for stream, log in logs]
-            if any(busy):
+            read_bytes = sum([self._step(stream, log, emit, positions) for stream, log in logs])
+            if read_bytes:
+                reads.append(time.monotonic())
+            if read_bytes >= LARGE_BYTES or (read_bytes and not _rush(reads)):
+                continue
+            if _rush(reads):
+                watch.rest()
+                self._stop.wait(RUSH_POLL_S)
                 continue
             if self._wake.wait(self._poll_s if watch.complete() else self._unwatched_poll_s):
                 # Writers write in bursts; one read for several lines.
                 self._stop.wait(COALESCE_S)
 
-    def _step(self, stream: Stream, log: FollowedLog, emit: Emit, positions: dict[str, str]) -> bool:
+    def _step(self, stream: Stream, log: FollowedLog, emit: Emit, positions: dict[str, str]) -> int:
         data = log.step(time.monotonic())
         inputs: list[Input] = list(self._health(stream, log))
         if data:
@@ -89,7 +101,7 @@ class LogFileSource:
         if inputs or position != positions.get(stream.name):
             positions[stream.name] = position
             emit(Batch(tuple(inputs), (Checkpoint(stream.name, position),)))
-        return bool(data)
+        return len(data)
 
     def _health(self, stream: Stream, log: FollowedLog) -> Iterable[Health]:
         while log.notices:
@@ -103,6 +115,10 @@ class LogFileSource:
             return False
         self._states[stream.name] = state
         return True
+
+
+def _rush(reads: deque[float]) -> bool:
+    return len(reads) == RUSH_READS and time.monotonic() - reads[0] < 1.0
 
 
 class Watch:
@@ -148,6 +164,12 @@ class Watch:
             self._observer.start()
         except OSError:
             self._observer = None
+
+    def rest(self) -> None:
+        """Take no events until complete() is asked again."""
+        if self._watched:
+            self._observer.unschedule_all()
+            self._watched.clear()
 
     def complete(self) -> bool:
         """Watch what can be watched by now; tell whether events come for all paths that could have any."""

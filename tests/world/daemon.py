@@ -98,6 +98,12 @@ class Daemon:
         self.process.send_signal(number)
 
     @property
+    def pid(self) -> int:
+        """Give its process."""
+        assert self.process
+        return self.process.pid
+
+    @property
     def said(self) -> str:
         """All it wrote to standard error so far."""
         return self.errors.read_text(errors="replace") if self.errors.exists() else ""

@@ -50,8 +50,7 @@ def counted(one: Daemon, rule: str) -> int:
 
 
 def test_rules_change_while_it_runs(tmp_path: Path) -> None:
-    """A new rule works within seconds; a broken one is a blind spot with its place while the last good one works on;
-    mended, all is well."""
+    """A new rule works within seconds; a broken one is a blind spot and its last good form works on until mended."""
     one, log = shop(tmp_path)
     file = tmp_path / "rules" / "stock.yaml"
     with daemon(one.home, settings(one.home, files=_files(log))) as one:

@@ -46,14 +46,14 @@ def test_a_story_has_one_incident(name: str) -> None:
     assert causes(play(STORIES[name])) == EXPECTED[name]
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(name=names, rng=st.randoms(use_true_random=False))
 def test_order_of_arrival_leaves_no_trace(name: str, rng: random.Random) -> None:
     """Whatever comes first inside the settle window: the same incidents, word for word."""
     assert play_windows(shuffled(windows(timed(STORIES[name])), rng)) == IN_ORDER[name]
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(name=names, rng=st.randoms(use_true_random=False))
 def test_a_restart_leaves_no_trace(name: str, rng: random.Random) -> None:
     """Saved and restored between any inputs, also out of order, the engine ends with the same."""
@@ -117,7 +117,7 @@ def events_of(pieces: list[Lines | Entries], *, saved: bool = False) -> list[obj
     return sorted(found, key=lambda e: (e.time_s, repr(e)))  # type: ignore[attr-defined]
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(name=names, saved=st.booleans(), rng=st.randoms(use_true_random=False))
 def test_the_cut_of_text_leaves_no_trace(name: str, saved: bool, rng: random.Random) -> None:
     """Lines and entries cut anywhere, with a restart at each cut, give the same events."""
@@ -125,7 +125,7 @@ def test_the_cut_of_text_leaves_no_trace(name: str, saved: bool, rng: random.Ran
     assert events_of(cut(pieces, rng), saved=saved) == events_of(pieces)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(name=names, rng=st.randoms(use_true_random=False))
 def test_the_cut_of_text_changes_no_incident(name: str, rng: random.Random) -> None:
     """The whole way, access logs included: text in pieces of any size ends in the same incidents."""

@@ -23,6 +23,8 @@ EXTRA_LITERALS: Mapping[str, tuple[bytes, ...]] = {
     **formats.LITERALS,
     "journal": (*formats.LITERALS["gunicorn"], *formats.LITERALS["nginx.error"]),
 }
+MAX_LOOKS_BACK = 20
+MAX_STAMPED_BYTES = 512
 QUIET_S = 1.0
 """A block that got no line for this long is complete."""
 
@@ -68,7 +70,9 @@ class Intake:
             return [*shown, *self._entries(item, state)]
         if item.stream.kind in ACCESS_KINDS:
             return self._access(item, state)
-        return [self._timed(event, state) for event in self._lines(item)]
+        events = [self._timed(event, state) for event in self._lines(item)]
+        state.last_s = max(state.last_s, _stamp_before(item.data, len(item.data), item.stream))
+        return events
 
     def flush(self) -> list[Event]:
         """Finish all half-read blocks: the input has ended."""
@@ -119,9 +123,9 @@ class Intake:
             line = data[start:end]
             if assembler.starts(line):
                 done, events = self._block(item, start, assembler, rules_at)
-                yield from events
+                yield from (_dated(event, item, start) for event in events)
             elif rules and (event := formats.parse(line, stream)) is not None:
-                yield replace(event, rules=rules)
+                yield _dated(replace(event, rules=rules), item, start)
 
     def _block(
         self, item: Lines, start: int, assembler: Assembler, rules_at: Mapping[int, tuple[str, ...]]
@@ -215,3 +219,26 @@ def _shown_settings(item: Entries) -> Iterator[Setting]:
         command_line = entry.fields.get("_CMDLINE")
         if command_line:
             yield from from_command_line(command_line, time_s=entry.time_s, unit=entry.unit)
+
+
+def _dated(event: Event, item: Lines, start: int) -> Event:
+    """A line without a time of its own happened when the nearest dated line before it did."""
+    if event.time_s:
+        return event
+    return replace(event, time_s=_stamp_before(item.data, start, item.stream))
+
+
+def _stamp_before(data: bytes, end: int, stream: Stream) -> float:
+    """Time of the last dated line of a log of gunicorn's that begins before ``end``; 0 when there is none."""
+    if stream.kind not in ("gunicorn", "app"):
+        return 0.0
+    at = end
+    for _ in range(MAX_LOOKS_BACK):
+        at = data.rfind(b"\n[2", 0, at)
+        line = data[at + 1 : data.find(b"\n", at + 1) if at + 1 < len(data) else None]
+        event = formats.parse(line[:MAX_STAMPED_BYTES], stream) if line.startswith(b"[2") else None
+        if event is not None and event.time_s:
+            return event.time_s
+        if at < 0:
+            break
+    return 0.0

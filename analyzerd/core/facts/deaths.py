@@ -80,8 +80,10 @@ def boot_unexplained(case: Case) -> Value:
     """Process id of a worker that was booted although nothing said that another had gone or was wanted; 0: none."""
     if not case.ledger.masters or not case.witnesses.reads("gunicorn"):
         return None
-    gone = sorted(_departures(case).values())
-    for worker in sorted(case.ledger.workers.values(), key=lambda w: (w.booted_s, w.pid)):
+    oldest_s = case.focus.t0_s - 4 * REPLACED_WITHIN_S
+    gone = sorted(t for t in _departures(case).values() if t >= oldest_s)
+    recent = (w for w in case.ledger.workers.values() if w.booted_s >= oldest_s)
+    for worker in sorted(recent, key=lambda w: (w.booted_s, w.pid)):
         at = worker.booted_s
         if _was_wanted(case, at):
             continue

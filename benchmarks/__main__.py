@@ -40,13 +40,9 @@ def main() -> int:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument(
-        "--lines", type=int, default=generate.LINES, help="lines of the log (default %(default)s)"
-    )
+    parser.add_argument("--lines", type=int, default=generate.LINES, help="lines of the log (default %(default)s)")
     parser.add_argument("--rounds", type=int, default=3, help="runs of each command (default %(default)s)")
-    parser.add_argument(
-        "--data", type=Path, default=Path(__file__).parent / "data", help="where logs are kept"
-    )
+    parser.add_argument("--data", type=Path, default=Path(__file__).parent / "data", help="where logs are kept")
     parser.add_argument("--write", action="store_true", help=f"put the tables into {PAGE.name}")
     return parser.parse_args()
 
@@ -70,9 +66,7 @@ def _corpus(folder: Path, lines: int) -> Path:
     if not done.exists() or done.read_text() != made_by:
         print(f"writing {lines:,} lines to {folder} ...", file=sys.stderr)
         generate.write_logs(folder, lines)
-        generate.write_export(
-            folder / "journal.export", min(generate.JOURNAL_ENTRIES, max(1000, lines // 10))
-        )
+        generate.write_export(folder / "journal.export", min(generate.JOURNAL_ENTRIES, max(1000, lines // 10)))
         _journal_files(folder)
         done.write_text(made_by)
     with (folder / "mixed.log").open("rb") as mixed, (folder / "slice.log").open("wb") as part:
@@ -120,9 +114,7 @@ def _once(task: Task, data: Path) -> Cost:
     return Cost(cost.wall_s, cost.cpu_s - start, cost.peak_bytes, task.check(cost.output))
 
 
-def _report(
-    tasks: list[Task], costs: dict[Task, Costs | str], options: argparse.Namespace, data: Path
-) -> str:
+def _report(tasks: list[Task], costs: dict[Task, Costs | str], options: argparse.Namespace, data: Path) -> str:
     digest = hashlib.sha256((data / "mixed.log").read_bytes()).hexdigest()[:16]
     size_mb = (data / "mixed.log").stat().st_size / 1e6
     head = (

@@ -55,9 +55,7 @@ def run(command: Sequence[str], folder: Path) -> Cost:
     out, errors, usage = folder / "stdout", folder / "stderr", folder / "usage"
     argv = [sys.executable, "-S", "-E", "-c", _LAUNCHER, str(usage), *command]
     with out.open("wb") as stdout, errors.open("wb") as stderr:
-        done = subprocess.run(
-            argv, stdout=stdout, stderr=stderr, env={**os.environ, "LC_ALL": "C"}, check=False
-        )
+        done = subprocess.run(argv, stdout=stdout, stderr=stderr, env={**os.environ, "LC_ALL": "C"}, check=False)
     if done.returncode:
         raise RuntimeError(errors.read_text(errors="replace").strip()[-2000:] or "failed without a word")
     wall_s, cpu_s, peak_bytes = map(float, usage.read_text().split())

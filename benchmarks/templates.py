@@ -72,10 +72,7 @@ CLIENTS = (
     'psycopg2.OperationalError: connection to server at "10.0.0.5", port 5432 failed: FATAL:  sorry, '
     "too many clients already"
 )
-API = (
-    "requests.exceptions.ReadTimeout: HTTPConnectionPool(host='10.0.0.7', port=80): Read timed out. "
-    "(read timeout=5)"
-)
+API = "requests.exceptions.ReadTimeout: HTTPConnectionPool(host='10.0.0.7', port=80): Read timed out. (read timeout=5)"
 EXCEPTIONS = (
     (POOL, "db.session.execute(query)"),
     (CLIENTS, "psycopg2.connect(DSN)"),

@@ -136,9 +136,7 @@ def hostile_incident(text: str) -> Incident:
     )
 
 
-def numbered(
-    number: int, *, state: State = State.OPEN, revision: int = 1, last_seen_s: float = START_S
-) -> Incident:
+def numbered(number: int, *, state: State = State.OPEN, revision: int = 1, last_seen_s: float = START_S) -> Incident:
     """Return one of many different incidents."""
     return replace(
         UNKNOWN,

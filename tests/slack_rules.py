@@ -86,9 +86,7 @@ def check_message(body: Json) -> None:
 def check_metadata(metadata: Any) -> None:
     """Refuse metadata that is not an event type and a flat payload."""
     payload = metadata.get("event_payload") if isinstance(metadata, dict) else None
-    if not isinstance(payload, dict) or not re.fullmatch(
-        r"[a-z0-9_]{1,255}", str(metadata.get("event_type", ""))
-    ):
+    if not isinstance(payload, dict) or not re.fullmatch(r"[a-z0-9_]{1,255}", str(metadata.get("event_type", ""))):
         raise RefusedError("invalid_metadata_format", json.dumps(metadata)[:200])
     if not all(isinstance(value, str | int | float | bool) for value in payload.values()):
         raise RefusedError("invalid_metadata_schema", json.dumps(payload)[:200])
@@ -153,9 +151,7 @@ def _rich_leaf(node: Any, *, code: bool) -> None:
     _expect(kind in (("text", "link") if code else _RICH_KEYS), f"rich text element {kind!r}")
     _expect(set(node) <= _RICH_KEYS[str(kind)], f"unknown keys in {sorted(node)}")
     if kind == "text":
-        _expect(
-            isinstance(node.get("text"), str) and 1 <= len(node["text"]) <= 3000, "rich text of 1 to 3000"
-        )
+        _expect(isinstance(node.get("text"), str) and 1 <= len(node["text"]) <= 3000, "rich text of 1 to 3000")
         _expect(set(node.get("style", {})) <= {"bold", "italic", "strike", "code"}, "style")
     if kind == "date":
         _expect(

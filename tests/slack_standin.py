@@ -177,9 +177,7 @@ class Slack:
         full = str(body.get("include_all_metadata", "")).lower() in {"1", "true"}
         found = [one for one in found if float(one["ts"]) > oldest]
         start = int(str(body.get("cursor") or "0"))
-        shown = [
-            {k: v for k, v in one.items() if k in _PUBLIC and (full or k != "metadata")} for one in found
-        ]
+        shown = [{k: v for k, v in one.items() if k in _PUBLIC and (full or k != "metadata")} for one in found]
         more = start + limit < len(shown)
         cursor = {"next_cursor": str(start + limit) if more else ""}
         return {
@@ -215,9 +213,7 @@ class Slack:
     def _keep(self) -> None:
         if self.state:
             fresh = self.state.with_name(self.state.name + ".new")
-            fresh.write_text(
-                json.dumps({"messages": self._messages, "violations": self.violations}, indent=1)
-            )
+            fresh.write_text(json.dumps({"messages": self._messages, "violations": self.violations}, indent=1))
             fresh.replace(self.state)
 
     def _tell(self, what: str, message: Json) -> None:
@@ -307,9 +303,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _reply(self, status: int, answer: Json | str, retry_after: str = "1") -> None:
         body = answer.encode() if isinstance(answer, str) else json.dumps(answer).encode()
         self.send_response(status)
-        self.send_header(
-            "Content-Type", "text/html" if isinstance(answer, str) else "application/json; charset=utf-8"
-        )
+        self.send_header("Content-Type", "text/html" if isinstance(answer, str) else "application/json; charset=utf-8")
         self.send_header("Content-Length", str(len(body)))
         if status == 429:
             self.send_header("Retry-After", retry_after)
@@ -363,9 +357,7 @@ def main() -> None:
     parser.add_argument("--faults", type=int, help="seed of random faults")
     parser.add_argument("--share", type=float, default=0.35, help="share of calls that fail")
     parser.add_argument("--hang", type=float, default=15.0, help="seconds a hanging call hangs")
-    parser.add_argument(
-        "--rate", type=float, default=0.0, help="messages per second and channel; 0: no limit"
-    )
+    parser.add_argument("--rate", type=float, default=0.0, help="messages per second and channel; 0: no limit")
     parser.add_argument("--state", type=Path, help="keep all messages in this JSON file")
     parser.add_argument("--token", default="xoxb-standin")
     given = parser.parse_args()

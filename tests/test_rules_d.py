@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from analyzerd.core.matcher import Matcher
 from analyzerd.core.facts import FACTS
+from analyzerd.core.matcher import Matcher
 from analyzerd.core.rehearse import rehearse
 from analyzerd.core.scenario import diagnose_scenario
 from analyzerd.core.solvers import SOLVERS

@@ -61,9 +61,7 @@ def parse_entry(entry: Entry, stream: Stream) -> Event | None:
     if not entry.message.strip():
         return None
     return (
-        gunicorn.parse_entry(entry, stream)
-        or nginx_error.parse_entry(entry, stream)
-        or app.parse_entry(entry, stream)
+        gunicorn.parse_entry(entry, stream) or nginx_error.parse_entry(entry, stream) or app.parse_entry(entry, stream)
     )
 
 

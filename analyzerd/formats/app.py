@@ -9,9 +9,7 @@ from analyzerd.formats.gunicorn import request_fields
 from analyzerd.formats.times import local_s
 from analyzerd.model import Entry, Event, Stream, Value
 
-DATED = re.compile(
-    rb"\[(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d),(\d{3})\] (DEBUG|INFO|WARNING|ERROR|CRITICAL) ([^\n]*)\Z"
-)
+DATED = re.compile(rb"\[(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d),(\d{3})\] (DEBUG|INFO|WARNING|ERROR|CRITICAL) ([^\n]*)\Z")
 _LEVEL = re.compile(r"(?:\S+ ){0,3}?\[?(DEBUG|INFO|WARNING|ERROR|CRITICAL)\]?[: ]")
 
 

@@ -72,9 +72,7 @@ class Assembler:
         """Take one journal entry; its process is the key. Kernel entries go to a report of their own."""
         if entry.transport == "kernel":
             return self._feed_kernel(chomp(entry.message), Block(time_s=entry.time_s, last_s=entry.time_s))
-        block = Block(
-            entry.time_s, entry.time_s, entry.pid, entry.pid is not None, entry.unit or self.stream.unit
-        )
+        block = Block(entry.time_s, entry.time_s, entry.pid, entry.pid is not None, entry.unit or self.stream.unit)
         return self._feed_text(chomp(entry.message), block, f"{entry.unit}:{entry.pid}")
 
     def flush(self) -> list[Event]:

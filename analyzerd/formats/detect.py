@@ -12,15 +12,11 @@ from analyzerd.formats.gunicorn import PREFIX
 
 HEAD_BYTES = 64 * 1024
 CONTAINERS = ("journal-short", "journal-short-iso", "journal-json", "journal-export")
-_NGINX = re.compile(
-    rb"\d{4}/\d\d/\d\d \d\d:\d\d:\d\d \[[a-z]{4,6}\] \d{1,10}#\d{1,20}: |nginx: \[[a-z]{4,6}\] "
-)
+_NGINX = re.compile(rb"\d{4}/\d\d/\d\d \d\d:\d\d:\d\d \[[a-z]{4,6}\] \d{1,10}#\d{1,20}: |nginx: \[[a-z]{4,6}\] ")
 _ACCESS = re.compile(rb'[^\n"]{0,512}"[A-Z]{1,16} [^\n]{0,4096}?" (?:st(?:atus)?=)?\d{3}\b')
 _GUNICORN_ACCESS = re.compile(rb"[^\n]{0,512}\b(?:pid=<?|[DL]=)\d")
 _DMESG = re.compile(rb"(?:<\d{1,3}>)?\[ *\d{1,9}\.\d{6}\] ")
-_SHORT = re.compile(
-    rb"[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d(?:\.\d{1,6})? \S{1,255} [^\s:\[]{1,255}(?:\[\d{1,10}\])?: "
-)
+_SHORT = re.compile(rb"[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d(?:\.\d{1,6})? \S{1,255} [^\s:\[]{1,255}(?:\[\d{1,10}\])?: ")
 _SHORT_ISO = re.compile(
     rb"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d{1,6})?[+-]\d\d:?\d\d "
     rb"\S{1,255} [^\s:\[]{1,255}(?:\[\d{1,10}\])?: "
@@ -61,9 +57,7 @@ def detect(head: bytes, name: str = "") -> Detected:
 
 def _choose(counts: Counter[str], total: int, by_name: str) -> Detected:
     if by_name.endswith(".access") and (counts["access"] or counts["gunicorn.access"]):
-        counts[by_name] += counts.pop("access", 0) + (
-            counts.pop("gunicorn.access", 0) if by_name[0] == "n" else 0
-        )
+        counts[by_name] += counts.pop("access", 0) + (counts.pop("gunicorn.access", 0) if by_name[0] == "n" else 0)
     kind, hits = counts.most_common(1)[0]
     if kind == "access":
         kind = "gunicorn.access" if by_name in ("gunicorn.access", "gunicorn") else "nginx.access"

@@ -119,9 +119,7 @@ def from_config(text: str, path: str, *, time_s: float = 0.0, unit: str = "") ->
 
 def effective(*layers: tuple[Setting, ...], time_s: float = 0.0, unit: str = "") -> tuple[Setting, ...]:
     """Merge layers, later ones win, over gunicorn's defaults; several threads turn sync into gthread."""
-    found: dict[str, tuple[Value, str]] = {
-        name: (value, "gunicorn default") for name, value in _DEFAULTS.items()
-    }
+    found: dict[str, tuple[Value, str]] = {name: (value, "gunicorn default") for name, value in _DEFAULTS.items()}
     for layer in layers:
         found.update({setting.name.partition(".")[2]: (setting.value, setting.origin) for setting in layer})
     return _settings(found, time_s, unit)

@@ -49,9 +49,7 @@ _KINDS = tuple(
 _GENERIC = (
     (
         "lock",
-        re.compile(
-            r"/(?:threading|queue|_weakrefset|filelock/\w+|multiprocessing/(?:queues|synchronize))\.py$"
-        ),
+        re.compile(r"/(?:threading|queue|_weakrefset|filelock/\w+|multiprocessing/(?:queues|synchronize))\.py$"),
     ),
     ("other", re.compile(r"/(?:socket|ssl|selectors|socketserver|asyncio/\w+)\.py$")),
 )

@@ -52,9 +52,7 @@ def _local_s(stamp: bytes, offset_s: int | None) -> float | None:
         return None
 
 
-def _unix(  # noqa: PLR0917
-    year: int, month: int, day: int, hour: int, minute: int, second: int, offset_s: int | None
-) -> float | None:
+def _unix(year: int, month: int, day: int, hour: int, minute: int, second: int, offset_s: int | None) -> float | None:
     if offset_s is None:
         return None
     moment = datetime(year, month, day, hour, minute, min(second, 59), tzinfo=UTC)

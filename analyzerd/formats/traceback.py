@@ -14,9 +14,7 @@ CHAINS = (
     "During handling of the above exception, another exception occurred:",
     "The above exception was the direct cause of the following exception:",
 )
-_FRAME = re.compile(
-    r'\s+File "(?P<path>[^"]{1,4096})", line (?P<line>\d{1,9})(?:, in (?P<function>.{1,256}))?'
-)
+_FRAME = re.compile(r'\s+File "(?P<path>[^"]{1,4096})", line (?P<line>\d{1,9})(?:, in (?P<function>.{1,256}))?')
 _POINTER = re.compile(r"\s+[~^]*\^[~^]*\s*\Z|\s+\^\s*\Z")
 _EXCEPTION = re.compile(r"(?P<name>[A-Za-z_][\w.]{0,255})(?::(?: (?P<text>.*))?)?\Z", re.DOTALL)
 

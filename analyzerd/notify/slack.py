@@ -30,15 +30,11 @@ class SlackChannel:
 
     edits = True
 
-    def __init__(
-        self, token: str, channel: str, *, base_url: str = BASE_URL, timeout_s: int = TIMEOUT_S
-    ) -> None:
+    def __init__(self, token: str, channel: str, *, base_url: str = BASE_URL, timeout_s: int = TIMEOUT_S) -> None:
         """``channel`` is an id (C0123) or a name; with a name, lookups need one message posted before."""
         self.name, self._channel = f"slack:{channel}", channel
         base_url = base_url if base_url.endswith("/") else f"{base_url}/"
-        self._client = WebClient(
-            token=token, base_url=base_url, timeout=timeout_s, retry_handlers=[], logger=SILENT
-        )
+        self._client = WebClient(token=token, base_url=base_url, timeout=timeout_s, retry_handlers=[], logger=SILENT)
 
     def check(self) -> str:
         """Return who we are (``bot @ team``). Raises DeliveryError when the token is not accepted."""

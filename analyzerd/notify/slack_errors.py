@@ -19,9 +19,7 @@ SILENT.propagate = False
 MEND_S = 300.0
 """How often to try again where a person has to act first (token, membership)."""
 
-_GONE = frozenset(
-    {"message_not_found", "edit_window_closed", "cant_update_message", "thread_not_found", "is_inactive"}
-)
+_GONE = frozenset({"message_not_found", "edit_window_closed", "cant_update_message", "thread_not_found", "is_inactive"})
 _BY_A_PERSON = {
     "invalid_auth": "the token is not valid",
     "not_authed": "no token was sent",
@@ -38,9 +36,7 @@ _BY_A_PERSON = {
     "team_access_not_granted": "the app is not allowed in that workspace",
     "no_permission": "the token may not post there",
 }
-_LATER = frozenset(
-    {"ratelimited", "rate_limited", "message_limit_exceeded", "team_added_to_org", "access_denied"}
-)
+_LATER = frozenset({"ratelimited", "rate_limited", "message_limit_exceeded", "team_added_to_org", "access_denied"})
 _SERVER = frozenset({"fatal_error", "internal_error", "service_unavailable", "request_timeout"})
 
 

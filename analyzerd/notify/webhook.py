@@ -59,7 +59,5 @@ def _refusal(status: int, body: str, headers: Any) -> DeliveryError:
     if status >= 500:
         return InDoubtError(f"Slack failed ({status})")
     if code in _BY_A_PERSON or status in {403, 404, 410}:
-        return DeliveryError(
-            f"the webhook is refused ({code or status}): make a new one", retry_after_s=MEND_S
-        )
+        return DeliveryError(f"the webhook is refused ({code or status}): make a new one", retry_after_s=MEND_S)
     return DeliveryError(f"Slack refused the message: {code}", permanent=True)

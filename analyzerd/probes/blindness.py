@@ -70,9 +70,7 @@ def _permissions(sight: Sight) -> list[tuple[str, str, str]]:
 
 
 def _accounts(sight: Sight) -> list[tuple[str, str, str]]:
-    titled = (
-        "put settings into a config file named in ExecStart; setproctitle has overwritten the command line"
-    )
+    titled = "put settings into a config file named in ExecStart; setproctitle has overwritten the command line"
     spots = [(f"command line of {_called(unit)} is overwritten", titled, unit) for unit in sight.titled]
     account = "systemctl edit {}, add:\n[Service]\nMemoryAccounting=yes"
     return spots + [

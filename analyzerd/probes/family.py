@@ -53,9 +53,7 @@ def _programs_of_units(
     }
 
 
-def _role(
-    member: Member, family: Mapping[int, Member], parents: Collection[int], roles: Mapping[int, str]
-) -> str:
+def _role(member: Member, family: Mapping[int, Member], parents: Collection[int], roles: Mapping[int, str]) -> str:
     title = title_role(member.arguments)
     if title:
         return title

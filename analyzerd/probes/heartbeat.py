@@ -10,9 +10,7 @@ _JITTER_S = 1.0  # the beat may come between reading the clock and the file
 _PLAUSIBLE_S = 400 * 86400.0
 
 
-def heartbeat_age_s(
-    mode: int, modified_s: float, changed_s: float, monotonic_s: float, wall_s: float
-) -> float | None:
+def heartbeat_age_s(mode: int, modified_s: float, changed_s: float, monotonic_s: float, wall_s: float) -> float | None:
     """Return the age in seconds; below -1e6 when the worker has never beaten (it is still booting).
 
     Newer releases write the monotonic clock into the file's mtime, which before the first beat holds the

@@ -44,9 +44,7 @@ class ProcessProbe:
         self.fds_denied = False
         self.uid: int | None = None
 
-    def read(
-        self, role: str, unit: str, now_s: float, wall_s: float
-    ) -> tuple[ProcessReading, Handles] | None:
+    def read(self, role: str, unit: str, now_s: float, wall_s: float) -> tuple[ProcessReading, Handles] | None:
         """Read everything now; None when the process has ended.
 
         ``now_s`` is CLOCK_MONOTONIC (gunicorn's heartbeat clock), ``wall_s`` the Unix time.
@@ -165,9 +163,7 @@ class ProcessProbe:
         except OSError:
             return ()
         names = ("wchan", "syscall")
-        return tuple(
-            {"tid": int(task), **{name: self._of_task(task, name) for name in names}} for task in tasks
-        )
+        return tuple({"tid": int(task), **{name: self._of_task(task, name) for name in names}} for task in tasks)
 
     def _of_task(self, task: str, name: str) -> str | None:
         text = read_file(f"{self._dir}/task/{task}/{name}")

@@ -110,9 +110,7 @@ def _thread_blocks(incident: Incident, size: float) -> list[kit.Block]:
         told = [line(item, int(300 * size)) for item in incident.consequences[: max(2, int(12 * size))]]
         blocks.append(kit.bullets(told, "Followed from it"))
     if incident.samples_of_log:
-        logged = [
-            say.lines(item, int(700 * size)) for item in incident.samples_of_log[: max(1, int(8 * size))]
-        ]
+        logged = [say.lines(item, int(700 * size)) for item in incident.samples_of_log[: max(1, int(8 * size))]]
         blocks.append(kit.code(cap("\n".join(logged), 2800), "From the logs"))
     if incident.references:
         blocks.append(kit.bullets([line(item, 300) for item in incident.references[:5]], "Read more"))
@@ -149,14 +147,10 @@ def _advice_in_full(advice: Recommendation, size: float) -> list[kit.Block]:
     if advice.diff:
         blocks.append(kit.code(say.block(advice.diff, int(2000 * size)), "Change"))
     told = {"Undo": advice.rollback, "Check afterwards": advice.verify}
-    return blocks + [
-        kit.paragraph(line(text, int(500 * size)), f"{name}:") for name, text in told.items() if text
-    ]
+    return blocks + [kit.paragraph(line(text, int(500 * size)), f"{name}:") for name, text in told.items() if text]
 
 
-def _summary_blocks(
-    text: str, still: Sequence[Incident], over: Sequence[Incident], size: float
-) -> list[kit.Block]:
+def _summary_blocks(text: str, still: Sequence[Incident], over: Sequence[Incident], size: float) -> list[kit.Block]:
     blocks = [kit.header(text)]
     most = max(3, int(40 * size))
     for label, group in (("Still open (a message each follows)", still), ("Already over", over)):

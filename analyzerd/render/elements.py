@@ -77,9 +77,7 @@ def _labelled(label: str) -> list[Block]:
 
 
 def _label(label: str) -> list[Block]:
-    return (
-        [{"type": "text", "text": f"{literal(cap(label, 300))} ", "style": {"bold": True}}] if label else []
-    )
+    return [{"type": "text", "text": f"{literal(cap(label, 300))} ", "style": {"bold": True}}] if label else []
 
 
 def _text(text: str) -> Block:

@@ -165,11 +165,7 @@ def state_line(incident: Incident, reason: str = "") -> str:
         return f"Belongs to {line(incident.resolution, 120)}; look there."
     begun = f"{minute(incident.first_seen_s)}, {seen(incident)}"
     if incident.state is State.OPEN:
-        last = (
-            f", last at {minute(incident.last_seen_s)}"
-            if incident.last_seen_s > incident.first_seen_s
-            else ""
-        )
+        last = f", last at {minute(incident.last_seen_s)}" if incident.last_seen_s > incident.first_seen_s else ""
         return f"Open since {begun}{last}."
     ended = minute(incident.last_seen_s if incident.resolved_s is None else incident.resolved_s)
     length = f" after {lasted(incident)}" if lasted(incident) else ""
@@ -185,9 +181,7 @@ def plural(count: int, noun: str) -> str:
 def against(guess: Hypothesis) -> Sequence[Evidence]:
     """Return the facts that speak against a hypothesis."""
     return [
-        fact
-        for fact in guess.evidence
-        if fact.truth is not Truth.UNKNOWN and not (speaks_for(fact) or clears(fact))
+        fact for fact in guess.evidence if fact.truth is not Truth.UNKNOWN and not (speaks_for(fact) or clears(fact))
     ]
 
 

@@ -11,9 +11,7 @@ from collections.abc import Callable
 
 HIDDEN = "[hidden]"
 
-_KEY_BLOCK = re.compile(
-    r"-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----(?:(?!-----END)[\s\S])*(?:-----END[A-Z -]{0,60})?"
-)
+_KEY_BLOCK = re.compile(r"-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----(?:(?!-----END)[\s\S])*(?:-----END[A-Z -]{0,60})?")
 _SHAPES = re.compile(
     r"(?<![\w-])(?:"
     r"eyJ[\w-]{5,}(?:\.[\w-]+){1,4}"  # JWT
@@ -33,9 +31,7 @@ _HEADER = re.compile(
     re.IGNORECASE,
 )
 _SCHEME = re.compile(r"\b(bearer|basic|digest|negotiate)\s{1,4}[\w+/=.~-]{6,}", re.IGNORECASE)
-_NAMED = re.compile(
-    r"(?<![\w.-])([\w.-]{1,64})[\"']?\s{0,4}(?:=>|:=|[=:])\s{0,4}"
-)
+_NAMED = re.compile(r"(?<![\w.-])([\w.-]{1,64})[\"']?\s{0,4}(?:=>|:=|[=:])\s{0,4}")
 _VALUE = re.compile(r"\"[^\"\n]*\"|'[^'\n]*'|[\"']?[^\s&;,\"'<>)}]+")
 _SECRET_NAME = re.compile(
     r"passw|passphrase|pwd|secret|token|api[_.-]?key|apikey|access[_.-]?key|private[_.-]?key|credential|session[_.-]?id|"

@@ -33,9 +33,7 @@ def summary_text(incidents: Sequence[Incident]) -> str:
     """Return what happened while nothing could be shown."""
     told = [f"Catching up: {say.plural(len(incidents), 'problem')} while messages could not be sent"]
     for one in incidents:
-        told += _wrap(
-            f"{say.minute(one.first_seen_s)}  {say.headline(one)}  {line(one.id, 40)}", "  ", "    "
-        )
+        told += _wrap(f"{say.minute(one.first_seen_s)}  {say.headline(one)}  {line(one.id, 40)}", "  ", "    ")
     return "\n".join(told)
 
 

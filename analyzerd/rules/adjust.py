@@ -65,9 +65,7 @@ def _changed(rule: Rule, name: str, node: Node) -> Rule:
     if not isinstance(rule, CauseRule):
         raise node.fail(f"{rule.id} is a signal rule and has no conditions")
     if part not in ADJUSTABLE_OF_CONDITION:
-        raise node.fail(
-            f"{part!r} of a condition cannot be adjusted, only {', '.join(ADJUSTABLE_OF_CONDITION)}"
-        )
+        raise node.fail(f"{part!r} of a condition cannot be adjusted, only {', '.join(ADJUSTABLE_OF_CONDITION)}")
     known = {condition.id for condition in (*rule.evidence, *rule.against)}
     if condition_id not in known:
         raise node.fail(f"{rule.id} has no condition {condition_id!r}{suggest(condition_id, known)}")
@@ -81,9 +79,7 @@ def _changed(rule: Rule, name: str, node: Node) -> Rule:
 def _changed_field(rule: Rule, name: str, node: Node) -> Rule:
     value = node.value
     if name not in ADJUSTABLE:
-        raise node.fail(
-            f"{name!r} cannot be adjusted, only {', '.join(ADJUSTABLE)}{suggest(name, ADJUSTABLE)}"
-        )
+        raise node.fail(f"{name!r} cannot be adjusted, only {', '.join(ADJUSTABLE)}{suggest(name, ADJUSTABLE)}")
     if name == "severity" and value in tuple(Severity):
         return dataclasses.replace(rule, severity=Severity(value))
     if name == "status" and value in STATUSES:
@@ -97,9 +93,9 @@ def _condition(condition: Condition, condition_id: str, part: str, node: Node) -
     if condition.id != condition_id:
         return condition
     if part == "within":
-        within_s = Table(
-            Node(node.place, "mapping", entries={"within": node}), ("within",), "set"
-        ).duration_s("within", condition.within_s)
+        within_s = Table(Node(node.place, "mapping", entries={"within": node}), ("within",), "set").duration_s(
+            "within", condition.within_s
+        )
         return dataclasses.replace(condition, within_s=within_s)
     if condition.compare is None:
         raise node.fail(f"condition {condition_id!r} compares nothing, so it has no `is`")

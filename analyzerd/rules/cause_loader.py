@@ -157,12 +157,7 @@ def _sayable(name: str, known: Known) -> bool:
 
     Captures are checked when all rules are known, see layers.py.
     """
-    if (
-        known.facts is None
-        or name in words.TEMPLATE_WORDS
-        or name in words.EVENT_FIELDS
-        or name in known.facts
-    ):
+    if known.facts is None or name in words.TEMPLATE_WORDS or name in words.EVENT_FIELDS or name in known.facts:
         return True
     return "." not in name or name.startswith(words.SETTING_PREFIXES)
 

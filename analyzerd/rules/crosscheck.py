@@ -50,9 +50,7 @@ def _unknown_rules(
             yield f"explains_away: unknown cause {name!r}{suggest(name, causes)}"
 
 
-def _unknown_names(
-    cause: CauseRule, signals: Mapping[str, SignalRule], facts: Container[str]
-) -> Iterator[str]:
+def _unknown_names(cause: CauseRule, signals: Mapping[str, SignalRule], facts: Container[str]) -> Iterator[str]:
     captured = {name for rule in signals.values() for name in rule.fields}
     for sentence in _sentences(cause):
         for name in names(sentence):

@@ -78,9 +78,7 @@ def _check_name(table: Table, path: str) -> None:
     rule_id = table.text("rule")
     stem = path.rsplit("/", 1)[-1].removesuffix(".yaml")
     if rule_id.rsplit(".", 1)[-1] != stem:
-        raise table.fail(
-            f"rule {rule_id!r} must stand in a file named {rule_id.rsplit('.', 1)[-1]}.yaml", "rule"
-        )
+        raise table.fail(f"rule {rule_id!r} must stand in a file named {rule_id.rsplit('.', 1)[-1]}.yaml", "rule")
 
 
 def _sources(table: Table) -> tuple[str, ...]:
@@ -112,9 +110,7 @@ def _fields(table: Table, regex: str) -> MappingProxyType[str, str]:
     entries = table.entries("fields")
     named = groups(regex) if regex else ()
     if "" in named:
-        raise Table(table.need("match"), words.MATCH_KEYS, "match").fail(
-            "use (?:...) or name the group", "regex"
-        )
+        raise Table(table.need("match"), words.MATCH_KEYS, "match").fail("use (?:...) or name the group", "regex")
     for name, node in entries.items():
         if name not in named:
             raise table.need("fields").keys[name].fail(f"field {name!r} is no named group of the regex")

@@ -35,9 +35,7 @@ def run_cause_tests(rule: CauseRule, diagnose: Diagnose) -> list[str]:
         wanted, got = str(expect.get("verdict", Verdict.CONFIRMED)), verdicts.get(cause)
         if got != wanted:
             others = ", ".join(f"{name} {verdict}" for name, verdict in verdicts.items()) or "nothing"
-            failures.append(
-                _at(rule.origin, test, f"expected {cause} {wanted}, got {got or 'none'} (found: {others})")
-            )
+            failures.append(_at(rule.origin, test, f"expected {cause} {wanted}, got {got or 'none'} (found: {others})"))
     return failures
 
 

@@ -79,9 +79,7 @@ class Archive:
     health: tuple[Health, ...] = ()
 
 
-def open_archive(
-    paths: Sequence[str], as_kind: str = "", *, utc_offset_s: int = 0, now_s: float = 0.0
-) -> Archive:
+def open_archive(paths: Sequence[str], as_kind: str = "", *, utc_offset_s: int = 0, now_s: float = 0.0) -> Archive:
     """Find out what each path is. Reads only the beginning of each file.
 
     ``as_kind`` forces the kind of every log file among them. ``utc_offset_s`` is the zone of stamps that
@@ -167,9 +165,7 @@ class _Opening:
             )
         self._append(name, found, content, self._offset_s if offset_s is None else offset_s, written_s)
 
-    def _append(
-        self, name: str | Path, kind: str, content: Content, offset_s: int, written_s: float = 0.0
-    ) -> None:
+    def _append(self, name: str | Path, kind: str, content: Content, offset_s: int, written_s: float = 0.0) -> None:
         stream = Stream(f"file:{name}", JOURNAL if kind in ARCHIVE_KINDS else kind, utc_offset_s=offset_s)
         self._parts.append(Part(str(name), kind, stream, content, written_s))
 

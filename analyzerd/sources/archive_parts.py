@@ -26,9 +26,7 @@ _WITNESS_OF_KIND = {
 }
 
 
-def part_blocks(
-    kind: str, stream: Stream, content: Content, written_s: float, gaps: list[Health]
-) -> Iterator[Block]:
+def part_blocks(kind: str, stream: Stream, content: Content, written_s: float, gaps: list[Health]) -> Iterator[Block]:
     """Yield the part in order; at its end each damage is added to ``gaps``, of the part's kind of witness.
 
     Raises SourceError when the file has become unreadable.
@@ -82,9 +80,7 @@ def _system_text(
     head, boot_s = content.head(), 0.0
     if kind == "dmesg" and syslog_text.prints_uptime_only(head):
         boot_s = max(0.0, written_s - _last_uptime_s(content, head))
-        notes.append(
-            "dmesg prints no dates: its last line is taken as written when the file was; use dmesg -T"
-        )
+        notes.append("dmesg prints no dates: its last line is taken as written when the file was; use dmesg -T")
     yield from syslog_text.read_text(
         whole_lines(content.chunks(notes), notes),
         notes,

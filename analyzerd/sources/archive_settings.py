@@ -20,9 +20,7 @@ _ENV_ARGS = re.compile(r"^Environment=[\"']?GUNICORN_CMD_ARGS=([^\"'\n]+)", re.M
 _FORMAT_FLAG = "--access-logformat"
 _CMDLINE_FORMAT = re.compile(r"--access-logformat[ =](.{1,4096}?)(?= --?[a-z]|\s*\Z)")
 _CONF_FORMAT = re.compile(r"^access_log_format\s{0,9}=\s{0,9}r?(['\"])(.{1,4096}?)\1\s*$", re.MULTILINE)
-_ACCESS_LOG = re.compile(
-    r"^[^#\n]{0,400}?\baccess_log\s{1,99}([^\s;]{1,4096})(?:\s{1,99}([\w-]{1,99}))?", re.MULTILINE
-)
+_ACCESS_LOG = re.compile(r"^[^#\n]{0,400}?\baccess_log\s{1,99}([^\s;]{1,4096})(?:\s{1,99}([\w-]{1,99}))?", re.MULTILINE)
 _LOG_FORMAT = re.compile(
     r"\blog_format\s{1,99}([\w-]{1,99})\s{1,99}(?:escape=\w{1,9}\s{1,99})?((?:'[^']{0,4096}'\s*|\"[^\"]{0,4096}\"\s*){1,99});"
 )
@@ -77,9 +75,7 @@ def read_settings(files: Sequence[SettingsFile]) -> tuple[Setting, ...]:
 
 
 def _rank(file: SettingsFile) -> int:
-    return ("gunicorn.conf.py", "", "gunicorn.cmdline").index(
-        file.basename if file.basename in _NAMES else ""
-    )
+    return ("gunicorn.conf.py", "", "gunicorn.cmdline").index(file.basename if file.basename in _NAMES else "")
 
 
 def _gunicorn_layer(file: SettingsFile, unit: str) -> tuple[Setting, ...] | None:
@@ -103,9 +99,7 @@ def _service_layer(file: SettingsFile, unit: str) -> tuple[Setting, ...] | None:
 
 def unit_name(files: Sequence[SettingsFile]) -> str:
     """Return the unit that runs gunicorn when exactly one of the files is such a unit, else ''."""
-    units = {
-        file.basename for file in files if file.basename.endswith(".service") and "gunicorn" in file.text
-    }
+    units = {file.basename for file in files if file.basename.endswith(".service") and "gunicorn" in file.text}
     return units.pop() if len(units) == 1 else ""
 
 
@@ -126,9 +120,7 @@ def _nginx_format(conf: str, log_name: str) -> str:
     logs = [(path.rsplit("/", 1)[-1], style) for path, style in _ACCESS_LOG.findall(conf)]
     named = {style for path, style in logs if wanted.startswith(path)}
     styles = named or {style for _, style in logs}
-    formats = {
-        style: "".join(map("".join, _QUOTED_TEXT.findall(text))) for style, text in _LOG_FORMAT.findall(conf)
-    }
+    formats = {style: "".join(map("".join, _QUOTED_TEXT.findall(text))) for style, text in _LOG_FORMAT.findall(conf)}
     return formats.get(styles.pop(), "") if len(styles) == 1 else ""
 
 

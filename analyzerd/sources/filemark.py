@@ -33,9 +33,7 @@ class Mark:
         start = start[: min(HEAD_BYTES, offset)]
         if len(start) <= self.head_bytes:
             return replace(self, offset=offset, written_ns=written_ns)
-        return replace(
-            self, offset=offset, written_ns=written_ns, head_bytes=len(start), head=fingerprint(start)
-        )
+        return replace(self, offset=offset, written_ns=written_ns, head_bytes=len(start), head=fingerprint(start))
 
     def same_inode(self, status: os.stat_result) -> bool:
         """Tell whether a file has this device and inode."""

@@ -49,9 +49,7 @@ class FollowedLog:
     ``grace_s``: how long a renamed file is still read, since its writers reopen later. All times monotonic.
     """
 
-    def __init__(
-        self, path: str, position: str | None, *, backfill_bytes: int = 0, grace_s: float = 5.0
-    ) -> None:
+    def __init__(self, path: str, position: str | None, *, backfill_bytes: int = 0, grace_s: float = 5.0) -> None:
         """Go on at a position, or begin ``backfill_bytes`` before the end when there is none."""
         self.path = Path(path)
         self._parts: list[Part] = []

@@ -16,8 +16,7 @@ _JOIN_GROUP = (
     "or `usermod -aG systemd-journal analyzerd`, then restart it"
 )
 _START_JOURNALD = (
-    "start systemd-journald (`systemctl start systemd-journald`), "
-    "or give analyzerd the log files to read instead"
+    "start systemd-journald (`systemctl start systemd-journald`), or give analyzerd the log files to read instead"
 )
 
 

@@ -212,9 +212,7 @@ class OpenJournal:
 
     def _concerns(self, fields: dict[str, str]) -> bool:
         units = [fields[name] for name in UNIT_FIELDS if name in fields]
-        return any(
-            unit in self._units or any(fnmatchcase(unit, glob) for glob in self._patterns) for unit in units
-        )
+        return any(unit in self._units or any(fnmatchcase(unit, glob) for glob in self._patterns) for unit in units)
 
     def _fields(self, names: Iterable[str]) -> dict[str, str]:
         return {name: value for name in names if (value := self._text(name))}

@@ -35,8 +35,7 @@ _DMESG_T = re.compile(
     re.ASCII | re.DOTALL,
 )
 _DMESG_ISO = re.compile(
-    _DMESG_LEVEL
-    + rb"(?P<stamp>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?P<part>,\d{6})(?P<zone>[+-]\d\d:?\d\d) (?P<text>.*)",
+    _DMESG_LEVEL + rb"(?P<stamp>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?P<part>,\d{6})(?P<zone>[+-]\d\d:?\d\d) (?P<text>.*)",
     re.ASCII | re.DOTALL,
 )
 _KERNEL_UPTIME = re.compile(rb"\[ *\d{1,10}\.\d{6}\] ", re.ASCII)

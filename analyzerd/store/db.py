@@ -67,14 +67,11 @@ class Store:
             for effect in effects:
                 self._save(effect, now_s)
             self._db.executemany(
-                "INSERT INTO checkpoints VALUES (?, ?) "
-                "ON CONFLICT (stream) DO UPDATE SET position = excluded.position",
+                "INSERT INTO checkpoints VALUES (?, ?) ON CONFLICT (stream) DO UPDATE SET position = excluded.position",
                 [(point.stream, point.position) for point in checkpoints],
             )
             if state is not None:
-                self._db.execute(
-                    "INSERT OR REPLACE INTO engine_state VALUES (1, ?, ?)", (self._state_format, state)
-                )
+                self._db.execute("INSERT OR REPLACE INTO engine_state VALUES (1, ?, ?)", (self._state_format, state))
 
     def _save(self, effect: Effect, now_s: float) -> None:
         match effect:
@@ -135,9 +132,7 @@ class Store:
         """Forget resolved incidents last seen before ``before_s`` and older counts; return how many."""
         with transaction(self._db, self._path):
             gone = self._db.execute(_PRUNE_INCIDENTS, (before_s,))
-            self._db.execute(
-                "DELETE FROM outbox WHERE state != 'due' AND incident NOT IN (SELECT id FROM incidents)"
-            )
+            self._db.execute("DELETE FROM outbox WHERE state != 'due' AND incident NOT IN (SELECT id FROM incidents)")
             self._db.execute("DELETE FROM signal_counts WHERE hour_s < ?", (before_s,))
             self._db.execute("DELETE FROM benign WHERE last_s < ?", (before_s,))
             return gone.rowcount
@@ -192,8 +187,7 @@ class Store:
         """Return what cannot be seen now; ``time_s`` is since when."""
         rows = self._rows("SELECT * FROM blind_spots ORDER BY since_s, source, unit")
         return tuple(
-            Health(row["since_s"], row["source"], "blind", row["why"], row["mend"], row["unit"])
-            for row in rows
+            Health(row["since_s"], row["source"], "blind", row["why"], row["mend"], row["unit"]) for row in rows
         )
 
     def meta(self, key: str) -> str:

@@ -122,9 +122,7 @@ class Outbox:
             now_s,
         )
 
-    def done(
-        self, row_id: int, ref: str, revision: int, shown_key: str = "", now_s: float | None = None
-    ) -> None:
+    def done(self, row_id: int, ref: str, revision: int, shown_key: str = "", now_s: float | None = None) -> None:
         """Note that the sink shows ``revision`` at ``ref``; newer content keeps the row due."""
         self._update(
             row_id,
@@ -137,9 +135,7 @@ class Outbox:
             now_s,
         )
 
-    def retry(
-        self, row_id: int, not_before_s: float, why: str, *, in_doubt: bool = False, plain: bool = False
-    ) -> None:
+    def retry(self, row_id: int, not_before_s: float, why: str, *, in_doubt: bool = False, plain: bool = False) -> None:
         """Try the row again at ``not_before_s``; ``in_doubt`` keeps the mark that it may have been posted."""
         self._update(
             row_id,
@@ -221,8 +217,7 @@ class Outbox:
         number = self._db.execute("SELECT coalesce(max(id), 0) + 1 FROM outbox").fetchone()[0]
         members = json.dumps([row["incident"] for row in rows])
         self._db.execute(
-            "INSERT INTO outbox (id, sink, incident, part, target, queued_s, members) "
-            "VALUES (?, ?, ?, ?, 1, ?, ?)",
+            "INSERT INTO outbox (id, sink, incident, part, target, queued_s, members) VALUES (?, ?, ?, ?, 1, ?, ?)",
             (number, sink, f"catch-up-{number}", SUMMARY, now_s, members),
         )
         for row in rows:

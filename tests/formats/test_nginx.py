@@ -1,6 +1,5 @@
 """nginx error and access logs, and gunicorn's access log, are read right and cannot be forged by a request."""
 
-# ruff: noqa: E501  (real log lines stand whole)
 from __future__ import annotations
 
 from pathlib import Path
@@ -50,10 +49,7 @@ def test_an_upstream_line_is_split() -> None:
 )
 def test_upstream_addresses(upstream: str, address: str) -> None:
     """Sockets, IPv6 and names."""
-    line = (
-        HEAD
-        + b'connect() failed (111: x) while connecting to upstream, client: c, server: s, request: "GET / H", '
-    )
+    line = HEAD + b'connect() failed (111: x) while connecting to upstream, client: c, server: s, request: "GET / H", '
     event = nginx_error.parse(line + b'upstream: "%s", host: "h"' % upstream.encode(), ERROR)
     assert event is not None
     assert event.fields["upstream_address"] == address
@@ -123,9 +119,7 @@ def test_combined_with_extra_times_is_understood() -> None:
 
 def test_msec_and_the_last_field_are_read_whole() -> None:
     """$msec gives the time; the last variable has nothing behind it that stops it."""
-    line = (
-        b'1795417732.771 127.0.0.1 "GET /ok HTTP/1.1" 200 rt=0.004 uct=- urt=0.003 us=200 ua=127.0.0.1:28000'
-    )
+    line = b'1795417732.771 127.0.0.1 "GET /ok HTTP/1.1" 200 rt=0.004 uct=- urt=0.003 us=200 ua=127.0.0.1:28000'
     event = AccessFormat(TIMED).parse(line, Stream("a", "nginx.access"))
     assert event is not None
     assert (event.time_s, event.fields["upstream_s"], event.fields["connect_s"]) == (

@@ -64,9 +64,7 @@ def test_an_endless_sum_in_a_config_file_is_survived() -> None:
 
 def test_effective_settings_turn_sync_with_threads_into_gthread() -> None:
     """The class from the config and the threads from the command line meet."""
-    found = values(
-        effective(from_config("worker_class = 'sync'", "c"), from_command_line("gunicorn --threads 4 a:b"))
-    )
+    found = values(effective(from_config("worker_class = 'sync'", "c"), from_command_line("gunicorn --threads 4 a:b")))
     assert (found["worker_class"], found["timeout"], found["workers"]) == ("gthread", 30, 1)
 
 

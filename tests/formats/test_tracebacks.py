@@ -128,9 +128,7 @@ def test_interleaved_processes_of_the_journal_keep_apart() -> None:
 
 def test_a_forged_pid_in_a_headline_is_the_apps_own_text() -> None:
     """An app that prints another process's prefix in the journal is not believed."""
-    entry = Entry(
-        5.0, b"[2026-11-23 07:04:12 +0000] [1] [CRITICAL] WORKER TIMEOUT (pid:9)", 77, "w.service", "stdout"
-    )
+    entry = Entry(5.0, b"[2026-11-23 07:04:12 +0000] [1] [CRITICAL] WORKER TIMEOUT (pid:9)", 77, "w.service", "stdout")
     event = formats.parse_entry(entry, Stream("journal", "gunicorn"))
     assert event is not None
     assert (event.source, event.pid, event.fields["forged"]) == ("app", 77, True)

@@ -135,9 +135,7 @@ def test_kill_9_at_random_moments_with_a_failing_slack(tmp_path: Path) -> None:
 
 def start(tmp_path: Path, url: str) -> subprocess.Popen[bytes]:
     """Start a sender and a writer in a process of their own."""
-    return subprocess.Popen(
-        [sys.executable, "-c", LIVE, str(tmp_path), url], env={**os.environ, "PYTHONPATH": "."}
-    )
+    return subprocess.Popen([sys.executable, "-c", LIVE, str(tmp_path), url], env={**os.environ, "PYTHONPATH": "."})
 
 
 def revisions(slack: Slack) -> list[tuple[str, int]]:

@@ -133,9 +133,7 @@ def test_after_an_outage_one_summary_leads(slack: Slack, post: Post) -> None:
     post.run()
     first, *others = slack.messages()
     assert all(numbered(n).id in str(first["blocks"]) for n in range(9))
-    assert {one["metadata"]["event_payload"]["incident"] for one in others} == {
-        numbered(n).id for n in (6, 7, 8)
-    }
+    assert {one["metadata"]["event_payload"]["incident"] for one in others} == {numbered(n).id for n in (6, 7, 8)}
 
 
 def test_a_deleted_message_is_posted_anew_with_its_thread(slack: Slack, post: Post) -> None:
@@ -217,9 +215,7 @@ def test_a_channel_given_by_name_is_looked_up_by_the_id_it_answered_with(
     assert shown(slack) == {UNKNOWN.id: [1], OUT_OF_MEMORY.id: [1]}
 
 
-def test_a_webhook_posts_once_and_follows_up_on_changes_of_state_only(
-    tmp_path: Path, slack: Slack, url: str
-) -> None:
+def test_a_webhook_posts_once_and_follows_up_on_changes_of_state_only(tmp_path: Path, slack: Slack, url: str) -> None:
     """Without edits: the message, then one short line when it is over; nothing for counts."""
     hook = SlackWebhook(f"{url}/services/T0/B0/hook")
     post = Post(tmp_path / "state.db", {hook.name: (hook, WORDS)})

@@ -55,9 +55,7 @@ def test_bad_messages_are_refused(body: dict[str, Any], code: str) -> None:
 
 def call(url: str, body: dict[str, Any], **headers: str) -> dict[str, Any]:
     """Call chat.postMessage with a JSON body."""
-    request = urllib.request.Request(
-        url, json.dumps(body).encode(), {"Content-Type": "application/json", **headers}
-    )
+    request = urllib.request.Request(url, json.dumps(body).encode(), {"Content-Type": "application/json", **headers})
     with urllib.request.urlopen(request, timeout=5) as answer:
         return dict(json.load(answer))
 

@@ -55,9 +55,7 @@ class Server:
 
     def __enter__(self) -> Server:
         with (self.folder / "gunicorn.log").open("ab") as log:
-            self.process = subprocess.Popen(
-                self.argv, cwd=self.folder, stdout=log, stderr=log, start_new_session=True
-            )
+            self.process = subprocess.Popen(self.argv, cwd=self.folder, stdout=log, stderr=log, start_new_session=True)
         _until(self._answers, f"{self.address} answers", log=self.folder / "gunicorn.log")
         _until(lambda: len(self._children()) == self.workers, f"{self.workers} workers")
         return self

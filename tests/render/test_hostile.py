@@ -36,9 +36,7 @@ NASTY = (
 )
 RENDERED = (blocks.message, blocks.thread, blocks.plain, blocks.followup)
 FORGED = "real\n[2026-11-23 07:05:20 +0000] [1] forged"
-FORBIDDEN = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff]|[\ud800-\udfff]"
-)
+FORBIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff]|[\ud800-\udfff]")
 
 
 def every_text(payload: object) -> list[str]:

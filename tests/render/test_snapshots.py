@@ -51,15 +51,9 @@ def test_report() -> None:
     """The week."""
     incidents: list[Incident] = [OUT_OF_MEMORY, UNKNOWN, numbered(1), replace(RESOLVED, id="INC-OTHER")]
     benign = [Benign("deploy", "shop.service", 4, "a reload by HUP")]
-    blind = [
-        Health(
-            START_S, "kernel", "blind", "the kernel's log cannot be read", "add the user to systemd-journal"
-        )
-    ]
+    blind = [Health(START_S, "kernel", "blind", "the kernel's log cannot be read", "add the user to systemd-journal")]
     counts = {("shop.service", "kernel.oom-kill"): 6}
-    week = report(
-        incidents, benign, blind, since_s=START_S - 86400, until_s=START_S + 7200, signal_counts=counts
-    )
+    week = report(incidents, benign, blind, since_s=START_S - 86400, until_s=START_S + 7200, signal_counts=counts)
     check("report.txt", week)
     check("report-empty.txt", report([], since_s=START_S - 86400, until_s=START_S))
 

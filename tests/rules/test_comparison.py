@@ -1,6 +1,5 @@
 """``is:`` means what it reads like, and nothing that is not known satisfies it."""
 
-# ruff: noqa: E501 - samples and tables read better unbroken
 from __future__ import annotations
 
 import pytest

@@ -210,9 +210,7 @@ def test_deep_nesting_and_long_files_end_in_an_error() -> None:
         parse("# " + "x" * 300_000, "x.yaml")
 
 
-@pytest.mark.parametrize(
-    "text", ["a: 1\n---\nb: 2\n", "a: *b\n", "<<: {a: 1}\n", "? [a]\n: 1\n", "a: \x00\n", "\t- a"]
-)
+@pytest.mark.parametrize("text", ["a: 1\n---\nb: 2\n", "a: *b\n", "<<: {a: 1}\n", "? [a]\n: 1\n", "a: \x00\n", "\t- a"])
 def test_odd_yaml_is_an_error_of_the_file(text: str) -> None:
     """Whatever YAML offers beyond plain data becomes the file's error, not a crash."""
     with pytest.raises(RuleError):

@@ -166,8 +166,6 @@ def test_named_rules_limit_the_search_and_typed_events_need_no_literal() -> None
     """With the literals' answer at hand only those rules run; rules without literals always do."""
     text = "WORKER TIMEOUT (pid:1)"
     assert _names(_event("gunicorn", text, (), level="CRITICAL")) == []
-    assert _names(_event("gunicorn", text, ("gunicorn.worker-timeout", "gone"), level="CRITICAL")) == [
-        TIMEOUT.id
-    ]
+    assert _names(_event("gunicorn", text, ("gunicorn.worker-timeout", "gone"), level="CRITICAL")) == [TIMEOUT.id]
     assert _names(_event("nginx.access", "GET /", (), event="request")) == [FAILED.id]
     assert _names(_event("nginx.access", "GET /", (), event="other")) == []

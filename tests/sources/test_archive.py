@@ -269,9 +269,7 @@ def test_a_recording_gives_its_streams_settings_and_witnesses() -> None:
     }
     assert {part.stream.utc_offset_s for part in archive.parts} == {0}
     assert parts["nginx-access.log"].stream.log_format.startswith('$msec $remote_addr "$request"')
-    assert (
-        parts["gunicorn-access.log"].stream.log_format == '%(t)s pid=%(p)s "%(r)s" st=%(s)s us=%(D)s b=%(B)s'
-    )
+    assert parts["gunicorn-access.log"].stream.log_format == '%(t)s pid=%(p)s "%(r)s" st=%(s)s us=%(D)s b=%(B)s'
     values = {setting.name: setting.value for setting in archive.settings}
     assert values["gunicorn.timeout"] == 10
     blind = {health.source for health in archive.health if health.state == "blind"}
@@ -304,17 +302,13 @@ def test_samples_are_typed_readings(tmp_path: Path) -> None:
         "127.0.0.1:28000",
     )
     assert (first.cgroups[0].memory_bytes, first.cgroups[0].oom_kills) == (49348608, 0)
-    assert [(gap.source, gap.state, gap.time_s) for gap in part.gaps] == [
-        ("samples", "gap", samples[-1].time_s)
-    ]
+    assert [(gap.source, gap.state, gap.time_s) for gap in part.gaps] == [("samples", "gap", samples[-1].time_s)]
 
 
 def test_one_units_journal_does_not_count_as_a_kernel_log(tmp_path: Path) -> None:
     """Without one kernel line in it the kernel is a blind spot, with the mend."""
     path = tmp_path / "unit.json"
-    path.write_text(
-        json.dumps({"__REALTIME_TIMESTAMP": "1000000", "_TRANSPORT": "stdout", "MESSAGE": "gunicorn"})
-    )
+    path.write_text(json.dumps({"__REALTIME_TIMESTAMP": "1000000", "_TRANSPORT": "stdout", "MESSAGE": "gunicorn"}))
     health = {item.source: item for item in open_archive([str(path)]).health}
     assert (health["kernel"].state, health["gunicorn"].state) == ("blind", "reading")
     assert "journalctl -k" in health["kernel"].mend

@@ -142,9 +142,7 @@ def test_a_backlog_becomes_one_summary(path: Path) -> None:
     outbox.done(row.id, "C/1", row.target)
     assert {claimed(outbox, START_S + 302).key for _ in range(1)} <= {many[5].id, many[6].id}
     assert {one.key for one in outbox.rows() if one.state == "covered"} == {one.id for one in many[:5]}
-    store.commit(
-        [saved(replace(many[0], occurrences=9)), saved(numbered(1, revision=2))], [], None, START_S + 400
-    )
+    store.commit([saved(replace(many[0], occurrences=9)), saved(numbered(1, revision=2))], [], None, START_S + 400)
     states = {(one.key, one.state) for one in outbox.rows() if one.part == "message"}
     assert (many[0].id, "covered") in states
     assert (many[1].id, "due") in states

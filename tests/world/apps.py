@@ -302,9 +302,7 @@ class Nginx(Program):
         cgroup: UnitCgroup | None = None,
         journal_run: Path | None = None,
     ) -> None:
-        self.conf, self.error_log, self.access_log = (
-            home / name for name in ("nginx.conf", "error.log", "access.log")
-        )
+        self.conf, self.error_log, self.access_log = (home / name for name in ("nginx.conf", "error.log", "access.log"))
         self.ports, self.http = ports, http
         argv = ["nginx", "-p", str(home), "-c", str(self.conf), "-e", str(self.error_log)]
         super().__init__(argv, home, unit=unit, cgroup=cgroup, journal_run=journal_run, identifier="nginx")
@@ -321,8 +319,7 @@ class Nginx(Program):
     def configuration(self) -> str:
         """Compose the whole nginx.conf."""
         temps = "".join(
-            f"  {kind}_temp_path {self.home}/{kind};\n"
-            for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+            f"  {kind}_temp_path {self.home}/{kind};\n" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
         )
         user = f"user {worker_user()};\n" if os.geteuid() == 0 else ""
         return (

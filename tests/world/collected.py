@@ -61,9 +61,7 @@ class Collected:
     @property
     def data(self) -> bytes:
         """All bytes of all files."""
-        return b"".join(
-            item.data for batch in self.batches for item in batch.inputs if isinstance(item, Lines)
-        )
+        return b"".join(item.data for batch in self.batches for item in batch.inputs if isinstance(item, Lines))
 
     @property
     def health(self) -> list[Health]:

@@ -63,9 +63,7 @@ def lines(journald: Journald, text: str) -> list[dict[str, str]]:
     """Find the entries of the tagged unit that hold `text`."""
     journald.sync()
     argv = ["journalctl", "--quiet", "--directory", str(journald.directory), "--output", "json", "--all"]
-    told = subprocess.run(
-        [*argv, "_SYSTEMD_UNIT=gunicorn-tagged.service"], check=True, capture_output=True, text=True
-    )
+    told = subprocess.run([*argv, "_SYSTEMD_UNIT=gunicorn-tagged.service"], check=True, capture_output=True, text=True)
     entries = [json.loads(line) for line in told.stdout.splitlines()]
     return [entry for entry in entries if text in str(entry["MESSAGE"])]
 

@@ -51,9 +51,7 @@ def logged(journald_with_kernel: Journald) -> Callable[..., list[str]]:
     return read
 
 
-def test_a_hang_ends_in_a_worker_timeout(
-    ground: tuple[Ground, Nginx], logged: Callable[..., list[str]]
-) -> None:
+def test_a_hang_ends_in_a_worker_timeout(ground: tuple[Ground, Nginx], logged: Callable[..., list[str]]) -> None:
     """Gunicorn says so in the journal, with the stack of the request."""
     assert faults.hang(ground[0]).endswith("500")
     lines = logged(f"_SYSTEMD_UNIT={APP}")
@@ -62,9 +60,7 @@ def test_a_hang_ends_in_a_worker_timeout(
 
 
 @pytest.mark.skipif(bool(cgroups.no_oom_kill()), reason=cgroups.no_oom_kill())
-def test_eaten_memory_ends_in_an_oom_kill(
-    ground: tuple[Ground, Nginx], logged: Callable[..., list[str]]
-) -> None:
+def test_eaten_memory_ends_in_an_oom_kill(ground: tuple[Ground, Nginx], logged: Callable[..., list[str]]) -> None:
     """The kernel's report names a worker of ours and our unit's cgroup."""
     workers = ground[0].app.children()
     assert "answered 502" in faults.eat_memory(ground[0])
@@ -89,9 +85,7 @@ def test_a_short_proxy_timeout_gives_504_and_a_later_200(ground: tuple[Ground, N
 def test_the_private_socket_is_refused_to_nginx(ground: tuple[Ground, Nginx]) -> None:
     """Only the second site's socket is closed to nginx's user."""
     assert "[502, 502, 502]" in faults.forbidden_socket(ground[0])
-    refused = [
-        line for line in ground[1].error_log.read_text().splitlines() if "13: Permission denied" in line
-    ]
+    refused = [line for line in ground[1].error_log.read_text().splitlines() if "13: Permission denied" in line]
     assert len(refused) == 3
     assert all("private.sock" in line for line in refused)
 

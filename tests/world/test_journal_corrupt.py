@@ -51,9 +51,7 @@ def test_damage_under_the_reader(own_journald: Journald) -> None:
 def test_reading_once_around_damage(own_journald: Journald) -> None:
     """Reading a stretch once goes around a damaged file as well."""
     spoil(_three_files(own_journald)[0], "header")
-    found = [
-        e.message for part in read_all(str(own_journald.directory), ["app.service"]) for e in part.entries
-    ]
+    found = [e.message for part in read_all(str(own_journald.directory), ["app.service"]) for e in part.entries]
     assert found == [b"%d" % n for n in range(101, 301)]
 
 

@@ -86,9 +86,7 @@ def test_checkpoint_moves_without_matches(journald: Journald) -> None:
 def test_unreadable_checkpoint_is_a_gap(journald: Journald) -> None:
     """A position that is no cursor costs a named gap, not the source."""
     place = str(journald.directory)
-    with Collected(
-        JournalSource(["odd.service"], path=place), (Checkpoint("journal", "not a cursor"),)
-    ) as seen:
+    with Collected(JournalSource(["odd.service"], path=place), (Checkpoint("journal", "not a cursor"),)) as seen:
         seen.until(lambda: seen.said("reading"))
         journald.say("odd.service", "read")
         seen.until(lambda: seen.messages == [b"read"])

@@ -54,6 +54,4 @@ def test_a_full_inbox_holds_the_reader(journald: Journald) -> None:
         door.release()
     thread.join(5)
     assert not thread.is_alive()
-    assert (
-        sum(len(item.entries) for batch in seen for item in batch.inputs if hasattr(item, "entries")) == 1200
-    )
+    assert sum(len(item.entries) for batch in seen for item in batch.inputs if hasattr(item, "entries")) == 1200

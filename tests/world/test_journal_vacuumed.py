@@ -25,9 +25,7 @@ def test_deleted_unread_entries_are_a_gap(own_journald: Journald) -> None:
     own_journald.count("app.service", 10, 12)
     for archived in own_journald.archived():
         archived.unlink()
-    with Collected(
-        JournalSource(["app.service"], path=str(own_journald.directory)), before.checkpoint
-    ) as after:
+    with Collected(JournalSource(["app.service"], path=str(own_journald.directory)), before.checkpoint) as after:
         after.until(lambda: after.messages)
     assert after.messages == [b"10", b"11", b"12"]
     gap = after.said("gap")[0]
@@ -42,9 +40,7 @@ def test_deleted_but_read_entries_are_no_gap(own_journald: Journald) -> None:
     own_journald.count("app.service", 6, 7)
     for archived in own_journald.archived():
         archived.unlink()
-    with Collected(
-        JournalSource(["app.service"], path=str(own_journald.directory)), before.checkpoint
-    ) as after:
+    with Collected(JournalSource(["app.service"], path=str(own_journald.directory)), before.checkpoint) as after:
         after.until(lambda: len(after.messages) == 2)
     assert after.messages == [b"6", b"7"]
     assert not after.said("gap")

@@ -25,7 +25,7 @@ EXTRA_LITERALS: Mapping[str, tuple[bytes, ...]] = {
 }
 MAX_LOOKS_BACK = 20
 MAX_STAMPED_BYTES = 512
-QUIET_S = 1.0
+QUIET_S = 2.0
 """A block that got no line for this long is complete."""
 
 

@@ -28,7 +28,7 @@ def test_a_line_without_a_time_happened_when_the_one_before_did() -> None:
 
 
 def test_a_block_ends_when_its_stream_is_quiet() -> None:
-    """Half a traceback waits one second for the rest, over a restart too; then it is told as it is."""
+    """Half a traceback waits two seconds for the rest, over a restart too; then it is told as it is."""
     engine = Engine(RULES)
     engine.step(Tick(T0))
     engine.step(Lines(GUNICORN, BOOT + TRACE))
@@ -36,9 +36,9 @@ def test_a_block_ends_when_its_stream_is_quiet() -> None:
     state = decode(encode(engine.state))
     engine = Engine(RULES, state=state)
     assert engine.waiting
-    engine.step(Tick(T0 + 0.9))
+    engine.step(Tick(T0 + 1.9))
     assert engine.waiting
-    engine.step(Tick(T0 + 1.1))
+    engine.step(Tick(T0 + 2.1))
     assert not engine.waiting
     assert "app.no-space" in engine.state.signals
 

@@ -6,13 +6,15 @@ Asked by facts and by the judge; answers None where it cannot know. Decides noth
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
+from analyzerd.core.growth import Curve
 from analyzerd.core.ledger import AppLedger, address_of, worker_of
+from analyzerd.core.measure import EVERYTHING, Load, Ours, measure, threads_of
 from analyzerd.core.signals import AppSignals, signal_key
 from analyzerd.core.state import Focus
-from analyzerd.model import Health, ProcessReading, Sample, Setting, Signal, Value
+from analyzerd.model import AccessTally, Health, ProcessReading, Sample, Setting, Signal, Value
 
 GUNICORN_DEFAULTS: Mapping[str, Value] = {
     "gunicorn.workers": 1,
@@ -59,11 +61,30 @@ class Case:
     settings: Mapping[str, Setting]
     witnesses: Witnesses
     samples: Sequence[Sample]
+    tallies: Sequence[AccessTally] = ()
+    curves: Mapping[int, Curve] = field(default_factory=dict)
+    ours: Ours = EVERYTHING
+    remembered: dict[str, object] = field(default_factory=dict)
 
     @cached_property
     def worker(self) -> int | None:
         """The worker the question is about."""
         return int(self.focus.key) if self.focus.kind == "worker" else None
+
+    @cached_property
+    def load(self) -> Load:
+        """The window in question as numbers: the one a derived signal named, else the minute before the end."""
+        spans = [s.fields for rule in self.focus.rules for s in self.find(rule, within_s=0.0) if "from_s" in s.fields]
+        known = [(float(f["from_s"] or 0.0), float(f["to_s"] or 0.0)) for f in spans]
+        from_s, to_s = known[-1] if known else (self.focus.t1_s - 60.0, self.focus.t1_s)
+        tallies = [t for t in self.tallies if from_s - 5.0 <= t.time_s + 5.0 and t.time_s < to_s]
+        samples = [s for s in self.samples if from_s - 0.5 <= s.time_s <= to_s + 0.5]
+        return measure(samples, tallies, self.ours, self.threads)
+
+    @cached_property
+    def threads(self) -> int | None:
+        """How many requests one worker runs at once; None where that is not a number of threads, or unknown."""
+        return threads_of(self.ledger.worker_class, self.settings)
 
     def distance_s(self, time_s: float) -> float:
         """How far a moment lies outside the span of the question, 0 inside."""

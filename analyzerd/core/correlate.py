@@ -14,6 +14,8 @@ from analyzerd.core.state import EngineState, Focus
 from analyzerd.model import Signal, Verdict
 from analyzerd.rules.schema import CauseRule, SignalRule
 
+SLOWNESS = "derived.latency"
+SLOW_AROUND_S = 120.0
 NOWHERE = "@"
 """Scope of a witness that knows neither app nor address, as the kernel."""
 
@@ -64,7 +66,8 @@ def open_focus(state: EngineState, rule: SignalRule, signal: Signal, scope: str,
 
 def _find(state: EngineState, kind: str, key: str, scope: str, time_s: float, timing: Timing) -> Focus | None:
     for focus in state.foci:
-        same = focus.kind == kind and focus.key == key and (kind == "worker" or focus.scope == scope)
+        here = focus.scope == scope or (kind == "worker" and not {focus.scope, scope}.isdisjoint(("", NOWHERE)))
+        same = focus.kind == kind and focus.key == key and here
         if same and not focus.sealed and focus.t0_s - timing.window_s <= time_s <= focus.t0_s + timing.window_s:
             return focus
     return None
@@ -83,7 +86,9 @@ class Answer:
         """The surest suspect that is not ruled out."""
         top = self.judged[0] if self.judged else None
         chosen = top is not None and top.supported and top.hypothesis.verdict is not Verdict.RULED_OUT
-        return top if chosen else None
+        if top is None or not chosen or (_measured(self.focus) and top.hypothesis.verdict is Verdict.POSSIBLE):
+            return None  # what only numbers speak of, and not clearly, is no incident
+        return top
 
     @property
     def strength(self) -> tuple[int, int, bool, float, tuple[str, str, str]]:
@@ -114,6 +119,11 @@ def fold(answers: list[Answer], sealed: Sequence[Focus], causes: Mapping[str, Ca
             roots.append(answer)
 
 
+def _measured(focus: Focus) -> bool:
+    """Whether no log line raised the question, only readings and request times."""
+    return all(rule.startswith("derived.") for rule in focus.rules)
+
+
 def _gap_s(one: Focus, other: Focus) -> float:
     """Seconds between two questions, 0 where they overlap."""
     return max(other.t0_s - one.t1_s, one.t0_s - other.t1_s, 0.0)
@@ -122,6 +132,8 @@ def _gap_s(one: Focus, other: Focus) -> float:
 def _is_consequence(answer: Answer, root: Focus, rule: CauseRule | None) -> bool:
     if rule is None or root is answer.focus or (rule.benign and not _benign_covers(answer, rule)):
         return False
+    if not rule.benign and answer.focus.rules.keys() == {SLOWNESS} and not _measured(root):
+        return _gap_s(answer.focus, root) <= SLOW_AROUND_S  # requests are slow around every real fault
     if not set(answer.focus.rules) <= set(rule.folds) or _gap_s(answer.focus, root) > rule.folds_within_s:
         return False
     own = answer.best
@@ -134,6 +146,7 @@ def _is_consequence(answer: Answer, root: Focus, rule: CauseRule | None) -> bool
 
 
 def _benign_covers(answer: Answer, rule: CauseRule) -> bool:
-    """A benign root (a deploy) only swallows questions that have no surer answer of their own."""
-    del rule
+    """A benign root (a deploy) only swallows what could be its own and has no surer answer."""
+    if any(j.rule.id == rule.id and j.hypothesis.verdict is Verdict.RULED_OUT for j in answer.judged):
+        return False
     return answer.best is None or answer.best.hypothesis.verdict is not Verdict.CONFIRMED

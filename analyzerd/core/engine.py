@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from analyzerd.core import lifecycle, sight
+from analyzerd.core import growth, lifecycle, sight, watch
 from analyzerd.core.apps import Apps, app_of
 from analyzerd.core.case import Case, Witnesses
 from analyzerd.core.correlate import Answer, Timing, fold, open_focus
@@ -17,6 +17,7 @@ from analyzerd.core.describe import Rules
 from analyzerd.core.intake import Intake
 from analyzerd.core.judge import Judged, judge
 from analyzerd.core.ledger import AppLedger, address_of, is_forged, note, note_address, note_reading
+from analyzerd.core.measure import threads_of
 from analyzerd.core.readings import add_sample, add_tally
 from analyzerd.core.signals import AppSignals, keep, prune
 from analyzerd.core.state import EngineState, Focus
@@ -43,6 +44,8 @@ STORM_GRID_S = 5.0
 STORM_QUESTIONS = 12
 """More new questions than this within the length of the grid are a storm: their deadlines fall on the grid."""
 
+CLOCK_SET_BACK_S = 60.0
+OTHER_PROTOCOLS = ("fastcgi:", "scgi:", "uwsgi:", "grpc:", "grpcs:")
 KEEP_SEALED_S = 60.0
 LEDGER_KEEP_S = 3600.0
 PRUNE_EVERY_S = 10.0
@@ -104,7 +107,29 @@ class Engine:
 
     def flush(self) -> list[Effect]:
         """Text has ended: finish half-read blocks."""
-        return [effect for event in self.intake.flush() for effect in self.step(event)]
+        effects = [effect for event in self.intake.flush() for effect in self.step(event)]
+        return effects + self._watch(self.state.now_s, ended=True)
+
+    def _watch(self, time_s: float, *, ended: bool = False) -> list[Effect]:
+        """Let the watch look at the apps that are due, and take what it raises like any event."""
+        effects: list[Effect] = []
+        for app in sorted(self.state.ledgers):
+            known = self.state.watched.setdefault(app, watch.Watched())
+            if not ended and time_s - known.looked_s < watch.EVERY_S:
+                continue  # looked at on a grid of the clock, so that the order of arrival leaves no trace
+            known.looked_s = time_s
+            for event in watch.look(self._watch_view(app, time_s, ended=ended), known):
+                for rule, captures in self.intake.match(event):
+                    effects += self._signal(rule, event, captures)
+        return effects
+
+    def _watch_view(self, app: str, time_s: float, *, ended: bool) -> watch.View:
+        state = self.state
+        ours = watch.ours_of(app, self.options.apps, len(state.ledgers))
+        ledger = state.ledgers[app]
+        curves = state.curves
+        threads = threads_of(ledger.worker_class, self._settings_of(app))
+        return watch.View(app, state.samples, state.tallies, curves, ledger, ours, threads, time_s, ended)
 
     def _event(self, event: Event) -> list[Effect]:
         self._witness(event.source, event.time_s)
@@ -136,7 +161,7 @@ class Engine:
             note(ledger, signal)
         keep(self.state.signals, signal)
         self._counts[app, rule.id] = self._counts.get((app, rule.id), 0) + 1
-        if rule.opens and not (ledger is not None and is_forged(ledger, signal)):
+        if rule.opens and not _is_foreign(signal) and not (ledger is not None and is_forged(ledger, signal)):
             scope = app or f"@{signal.fields.get('upstream_address') or ''}"
             focus = open_focus(self.state, rule, signal, scope, self.options.timing)
             if focus is not None and focus.rules[rule.id] == 1:  # a new question, or a new kind of evidence in it
@@ -147,12 +172,15 @@ class Engine:
         return []
 
     def _app_of_event(self, event: Event) -> str:
+        if event.source == "derived":
+            return event.unit
         if event.source in ("nginx.error", "nginx.access", "kernel"):
             return ""
         return self.options.apps.of_unit(event.unit)
 
     def _sample(self, sample: Sample) -> None:
         add_sample(self.state.samples, sample)
+        growth.note(self.state.curves, sample)
         self._witness("samples", sample.time_s)
         for reading in sample.processes:
             app = self.options.apps.of_unit(reading.unit)
@@ -196,17 +224,27 @@ class Engine:
         return min(due, default=None)
 
     def _tick(self, time_s: float) -> list[Effect]:
+        if time_s < self.state.now_s - CLOCK_SET_BACK_S:
+            self._clock_set_back(time_s)
         due_s = self.next_deadline()
         now_s = self.state.now_s = max(self.state.now_s, time_s)
         effects = [effect for event in self.intake.expire(now_s) for effect in self.step(event)]
         if due_s is not None and due_s <= now_s:
             effects += self._judge_due()
             effects += lifecycle.resolve_quiet(self.state, self.options.timing)
+        effects += self._watch(math.floor((now_s - watch.LATE_S) / watch.EVERY_S) * watch.EVERY_S)
         self._prune()
         if self._counts:
             effects.append(CountSignals(now_s, self._counts))
             self._counts = {}
         return effects
+
+    def _clock_set_back(self, time_s: float) -> None:
+        """Follow a clock that was set back, instead of waiting until it has caught up."""
+        self.state.now_s, self._pruned_s = time_s, 0.0
+        for focus in self.state.foci:
+            focus.asked_s = min(focus.asked_s, time_s)
+            focus.due_s = min(focus.due_s, time_s + self.options.timing.settle_s)
 
     def _judge_due(self) -> list[Effect]:
         """Judge every app that has a question due; questions not due keep their last judgement."""
@@ -226,14 +264,14 @@ class Engine:
 
     def _judge_app(self, app: str, foci: list[Focus]) -> list[Effect]:
         view = self._views.setdefault(app, AppSignals(self.state.signals, app, self.state.ledgers)).refresh()
-        samples = tuple(self.state.samples)
+        samples = self._samples_of(app)
         cases = {id(f): self._case(app, f, view, samples) for f in foci}
         for focus in foci:
             # What had no answer may have one by now, and then belongs to the same incident from its first word on.
             if id(focus) not in self._judged or not focus.cause or focus.due_s <= self.state.now_s:
                 self._judged[id(focus)] = judge(cases[id(focus)], self.rules.causes, self.rules.signals)
         answers = [Answer(f, self._judged[id(f)]) for f in foci]
-        sealed = [f for f in self.state.foci if f.sealed and f.incident and f.app == app]
+        sealed = [f for f in self.state.foci if f.sealed and f.incident and not f.folded and f.app == app]
         fold(answers, sealed, self.rules.causes)
         for answer in answers:
             best, focus = answer.best, answer.focus
@@ -261,7 +299,36 @@ class Engine:
     def _case(self, app: str, focus: Focus, view: AppSignals, samples: tuple[Sample, ...]) -> Case:
         ledger = self.state.ledgers.get(app) or AppLedger(app)
         witnesses = Witnesses(self.state.witnesses)
-        return Case(app, focus, self.state.now_s, view, ledger, self._settings_of(app), witnesses, samples)
+        settings = self._settings_of(app)
+        ours = watch.ours_of(app, self.options.apps, len(self.state.ledgers))
+        return Case(
+            app,
+            focus,
+            self.state.now_s,
+            view,
+            ledger,
+            settings,
+            witnesses,
+            samples,
+            self.state.tallies,
+            self.state.curves,
+            ours,
+        )
+
+    def _samples_of(self, app: str) -> tuple[Sample, ...]:
+        """The readings without what they hold of other apps."""
+        if len(self.state.ledgers) < 2:
+            return tuple(self.state.samples)
+        of_unit = self.options.apps.of_unit
+        return tuple(
+            replace(
+                sample,
+                processes=tuple(x for x in sample.processes if of_unit(x.unit) == app),
+                listeners=tuple(x for x in sample.listeners if of_unit(x.unit) == app),
+                cgroups=tuple(x for x in sample.cgroups if of_unit(x.unit) == app),
+            )
+            for sample in self.state.samples
+        )
 
     def _settings_of(self, app: str) -> Mapping[str, Setting]:
         merged: dict[str, Setting] = {}
@@ -273,6 +340,8 @@ class Engine:
     def _app_of_focus(self, focus: Focus) -> str | None:
         """The app a question is about; None while it concerns nobody we watch."""
         if focus.kind == "worker":
+            if focus.scope in self.state.ledgers:
+                return focus.scope
             pid = int(focus.key)
             for app, ledger in self.state.ledgers.items():
                 if ledger.knows(pid):
@@ -310,3 +379,8 @@ class Engine:
         prune(state.signals, state.now_s - timing.keep_s)
         for ledger in state.ledgers.values():
             ledger.prune(state.now_s - LEDGER_KEEP_S)
+
+
+def _is_foreign(signal: Signal) -> bool:
+    """Whether nginx speaks of a backend that cannot be gunicorn (PHP and its like)."""
+    return str(signal.fields.get("upstream") or "").startswith(OTHER_PROTOCOLS)

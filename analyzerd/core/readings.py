@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from bisect import insort
+from dataclasses import replace
 
+from analyzerd.formats.clock import added
 from analyzerd.model import AccessTally, Sample
 
 MAX_SAMPLES = 400
 MAX_TALLIES = 720
+KEEP_TALLIES_S = 900.0
+KEEP_CLOCKS_S = 120.0
 KEEP_BEFORE_S = 90.0
 """How much of the time before the oldest open question, or before now, a saved state holds."""
 
@@ -35,7 +39,12 @@ def _sum(one: AccessTally, other: AccessTally) -> AccessTally:
     by_status = dict(one.by_status)
     for status, n in other.by_status.items():
         by_status[status] = by_status.get(status, 0) + n
-    return AccessTally(one.time_s, one.source, one.unit, one.requests + other.requests, by_status)
+    by_worker = dict(one.by_worker)
+    for pid, n in other.by_worker.items():
+        by_worker[pid] = by_worker.get(pid, 0) + n
+    first_s, last_s = min(one.first_s, other.first_s), max(one.last_s, other.last_s)
+    n, clocks = one.requests + other.requests, added(one.clocks, other.clocks)
+    return AccessTally(one.time_s, one.source, one.unit, n, by_status, first_s, last_s, clocks, by_worker)
 
 
 def worth_saving(samples: list[Sample], oldest_question_s: float | None) -> list[Sample]:
@@ -44,3 +53,15 @@ def worth_saving(samples: list[Sample], oldest_question_s: float | None) -> list
         return []
     from_s = min(samples[-1].time_s, oldest_question_s or samples[-1].time_s) - KEEP_BEFORE_S
     return [s for s in samples if s.time_s >= from_s]
+
+
+def tallies_worth_saving(tallies: list[AccessTally]) -> list[AccessTally]:
+    """The last quarter of an hour, the request clocks only of its last minutes: they are most of the size."""
+    if not tallies:
+        return []
+    now_s = tallies[-1].time_s
+    return [
+        t if t.time_s >= now_s - KEEP_CLOCKS_S else replace(t, clocks={})
+        for t in tallies
+        if t.time_s >= now_s - KEEP_TALLIES_S
+    ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from analyzerd.core.engine import Engine, Options
 from analyzerd.core.replay import finish, run_until
@@ -23,7 +23,15 @@ def diagnose_scenario(text: str, rules: RuleSet) -> Sequence[tuple[str, str]]:
     found = [(i.cause, i.verdict.value) for i in standing]
     benign = [e.benign for e in effects if isinstance(e, SaveBenign)]
     found += [(b.id, Verdict.CONFIRMED.value) for b in benign if _is_answer(b, rules)]
-    return found + [(h.cause, h.verdict.value) for i in standing for h in i.hypotheses if h.cause != i.cause]
+    found += [(h.cause, h.verdict.value) for i in standing for h in i.hypotheses if h.cause != i.cause]
+    return found + [(cause, Verdict.RULED_OUT.value) for cause in _not_raised(engine, rules)]
+
+
+def _not_raised(engine: Engine, rules: RuleSet) -> Iterator[str]:
+    """Suspects of what was measured: one that is not clear raises no incident that would list it."""
+    for cause in rules.causes.values():
+        if any(rule.startswith("derived.") and rule in engine.state.signals for rule in cause.opens_on):
+            yield cause.id
 
 
 def _is_answer(benign: Benign, rules: RuleSet) -> bool:

@@ -7,40 +7,18 @@ the causes' pages cite.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
 
+from analyzerd.core import sizing
 from analyzerd.core.case import Case
 from analyzerd.core.facts import FACTS
-from analyzerd.model import Value
+from analyzerd.core.solver import SOLVERS, Answer, Solver, solver
 from analyzerd.units import format_bytes
+
+__all__ = ["SOLVERS", "Answer", "Solver", "sizing", "solver"]
 
 RESERVE_SHARE = 0.10
 RESERVE_MIN_BYTES = 256 << 20
 QUEUE_MARGIN_S = 2
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """A proposed value and how it was worked out."""
-
-    current: Value
-    proposed: Value
-    arithmetic: str
-
-
-Solver = Callable[[Case], Answer | None]
-SOLVERS: dict[str, Solver] = {}
-
-
-def solver(name: str) -> Callable[[Solver], Solver]:
-    """Register a solver under the name rules use."""
-
-    def register(function: Solver) -> Solver:
-        SOLVERS[name] = function
-        return function
-
-    return register
 
 
 def _fact_number(case: Case, name: str) -> float | None:

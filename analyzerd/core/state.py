@@ -9,12 +9,14 @@ from dataclasses import dataclass, field, replace
 
 import msgspec
 
+from analyzerd.core.growth import Curve
 from analyzerd.core.intake import StreamState
 from analyzerd.core.ledger import AppLedger
-from analyzerd.core.readings import worth_saving
+from analyzerd.core.readings import tallies_worth_saving, worth_saving
+from analyzerd.core.watch import Watched
 from analyzerd.model import AccessTally, Health, Incident, Sample, Setting, Signal
 
-FORMAT = "analyzerd.engine/3"
+FORMAT = "analyzerd.engine/4"
 """Bumped when the shape below changes: the store sets an older state aside and the engine starts fresh."""
 
 
@@ -78,12 +80,15 @@ class EngineState:
     streams: dict[str, StreamState] = field(default_factory=dict)
     samples: list[Sample] = field(default_factory=list)
     heard: dict[str, Health] = field(default_factory=dict)
+    curves: dict[int, Curve] = field(default_factory=dict)
+    watched: dict[str, Watched] = field(default_factory=dict)
 
 
 def encode(state: EngineState) -> bytes:
     """The state as JSON. Samples are large: only those still in use are saved."""
     oldest_s = min((f.t0_s for f in state.foci if not f.sealed), default=None)
-    return msgspec.json.encode(replace(state, samples=worth_saving(state.samples, oldest_s)), enc_hook=_plain)
+    samples, tallies = worth_saving(state.samples, oldest_s), tallies_worth_saving(state.tallies)
+    return msgspec.json.encode(replace(state, samples=samples, tallies=tallies), enc_hook=_plain)
 
 
 def _plain(value: object) -> object:

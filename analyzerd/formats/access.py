@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from functools import lru_cache
 
+from analyzerd.formats.access_clocks import ClockReader, start_of
 from analyzerd.formats.access_format import GUNICORN_DEFAULT, NGINX_COMBINED, UNITS, Compiled, compile_format
 from analyzerd.formats.clean import chomp, clean, endpoint_of
 from analyzerd.formats.times import common_log_s, iso_s
@@ -41,11 +42,10 @@ class AccessFormat:
 
     def __init__(self, text: str = "", *, gunicorn: bool = False) -> None:
         self.source = "gunicorn.access" if gunicorn else "nginx.access"
-        self.text = {"": "", "combined": ""}.get(text, text) or (
-            GUNICORN_DEFAULT if gunicorn else NGINX_COMBINED
-        )
+        self.text = {"": "", "combined": ""}.get(text, text) or (GUNICORN_DEFAULT if gunicorn else NGINX_COMBINED)
         self.compiled: Compiled = compile_format(self.text, gunicorn)
         self._default = self.text == NGINX_COMBINED
+        self._clocks = ClockReader(self.compiled.parts)
 
     def parse(self, line: bytes, stream: Stream) -> Event | None:
         """Read one whole line; None when it is not of this format or longer than 32 KiB."""
@@ -60,23 +60,29 @@ class AccessFormat:
         pid = fields.pop("pid", None)
         number = pid if isinstance(pid, int) else None
         time_s = _time_s(groups) or 0.0
-        return Event(
-            time_s, self.source, clean(line, 2048), stream.unit, number, fields=fields, stream=stream.name
-        )
+        return Event(time_s, self.source, clean(line, 2048), stream.unit, number, fields=fields, stream=stream.name)
 
     def tally(self, block: bytes, unit: str = "") -> list[AccessTally]:
         """Count the requests of a block of whole lines by ten-second bucket and status; [] if untimed."""
         if self.compiled.head is None:
             return []
         buckets: dict[int, Counter[str]] = {}
+        seconds: dict[int, set[int]] = {}
+        starts: dict[bytes, int] = {}
         for (stamp, status), count in Counter(self.compiled.head.findall(block)).items():
-            bucket = _bucket(stamp)
-            if bucket is not None:
+            second = _second(stamp)
+            if second is not None:
+                bucket = starts[start_of(stamp)] = second // BUCKET_S * BUCKET_S
                 buckets.setdefault(bucket, Counter())[status.decode()] += count
-        return [
-            AccessTally(float(start), self.source, unit, sum(by_status.values()), dict(by_status))
-            for start, by_status in sorted(buckets.items())
-        ]
+                seconds.setdefault(bucket, set()).add(second)
+        clocks = self._clocks.read(block, starts)
+        found: list[AccessTally] = []
+        for start, by_status in sorted(buckets.items()):
+            first_s, last_s = min(seconds[start]), max(seconds[start])
+            n = sum(by_status.values())
+            timed = clocks.get(start, ({}, {}))
+            found.append(AccessTally(float(start), self.source, unit, n, dict(by_status), first_s, last_s, *timed))
+        return found
 
     def interesting(self, block: bytes, slow_s: float = 1.0) -> Iterator[bytes]:
         """Yield, in order, the lines of a block that failed (499, 5xx) or may have taken ``slow_s``."""
@@ -120,13 +126,12 @@ def _slow_pattern(before: bytes, slow_s: float, scale: float) -> re.Pattern[byte
 
 
 @lru_cache(maxsize=8192)
-def _bucket(stamp: bytes) -> int | None:
+def _second(stamp: bytes) -> int | None:
     if stamp.isdigit():
-        seconds: float | None = int(stamp)
-    else:
-        stamp = stamp.strip(b"[]")
-        seconds = iso_s(stamp) if b"T" in stamp else common_log_s(stamp)
-    return None if seconds is None else int(seconds) // BUCKET_S * BUCKET_S
+        return int(stamp)
+    stamp = stamp.strip(b"[]")
+    seconds = iso_s(stamp) if b"T" in stamp else common_log_s(stamp)
+    return None if seconds is None else int(seconds)
 
 
 def _time_s(groups: dict[str, bytes | None]) -> float | None:

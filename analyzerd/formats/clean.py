@@ -39,6 +39,13 @@ def chomp(line: bytes) -> bytes:
     return line.rstrip(b"\r\n")
 
 
+_ID = re.compile(
+    r"\d+|[0-9a-fA-F]{16,}|[0-9a-fA-F]{8}-[0-9a-fA-F-]{27}|[A-Za-z0-9_-]{32,}|(?=\w*\d\w*\d)\w{12,}", re.ASCII
+)
+MAX_PARTS = 12
+
+
 def endpoint_of(path: str) -> str:
-    """Drop query and fragment: what requests have in common, and where secrets are not."""
-    return path.partition("?")[0].partition("#")[0]
+    """Fold what varies between requests of one route: numbers, UUIDs, hashes, tokens; query and fragment go."""
+    parts = path.partition("?")[0].partition("#")[0].split("/")
+    return "/".join(":id" if part and _ID.fullmatch(part[:200]) else part for part in parts[:MAX_PARTS])

@@ -9,6 +9,7 @@
     +9s    nginx.error      [error] 77#77: *1 upstream prematurely closed connection ...
     +9s    nginx.access     GET /x 504 60.0
     +9s    gunicorn.access  GET /x 200 4.0
+    +40s   load             300 /report upstream=1.6 service=0.2 over=30s workers=12,13
     +9s    systemd          gunicorn.service MESSAGE_ID=... EXIT_CODE=exited
            | a further line of the same text (traceback, report)
 
@@ -98,8 +99,8 @@ def _inputs(time_s: float, what: str, text: str, more: list[str], number: int) -
             yield Entries(Stream("journal", "journal"), tuple(_kernel(time_s, line) for line in [text, *more]))
         case "systemd":
             yield Entries(Stream("journal", "journal"), (_manager(time_s, text),))
-        case "nginx.access" | "gunicorn.access":
-            yield _access(time_s, what, text, number)
+        case "nginx.access" | "gunicorn.access" | "load":
+            yield from _load(time_s, text) if what == "load" else [_access(time_s, what, text, number)]
         case _:
             raise ValueError(f"line {number}: unknown source {what!r}")
 
@@ -144,13 +145,36 @@ def _access(time_s: float, what: str, text: str, number: int) -> Lines:
     return Lines(Stream("test:gunicorn.access", what, UNIT, GUNICORN_FORMAT), line.encode() + b"\n")
 
 
+def _load(time_s: float, text: str) -> Iterator[Lines]:
+    """Even load that ends now: its lines in both access logs, with the times given (one left out: not logged)."""
+    count, path, *rest = text.split()
+    named = dict(word.split("=", 1) for word in rest)
+    n, over_s = int(count), parse_duration_s(named.get("over", "30s"))
+    workers = named.get("workers", "12,13").split(",")
+    moments = [time_s - over_s + over_s * number / n for number in range(n)]
+    if upstream := named.get("upstream"):
+        lines = [f'{t:.3f} 127.0.0.1 "GET {path} HTTP/1.1" 200 urt={float(upstream):.3f}' for t in moments]
+        yield Lines(Stream("test:nginx.access", "nginx.access", "", NGINX_FORMAT), ("\n".join(lines) + "\n").encode())
+    if service := named.get("service"):
+        tail = f'"GET {path} HTTP/1.0" 200 us={int(float(service) * 1e6)}'
+        stamps = [_stamp(t, "[%d/%b/%Y:%H:%M:%S +0000]") for t in moments]
+        lines = [f"{stamp} pid=<{workers[n % len(workers)]}> {tail}" for n, stamp in enumerate(stamps)]
+        stream = Stream("test:gunicorn.access", "gunicorn.access", UNIT, GUNICORN_FORMAT)
+        yield Lines(stream, ("\n".join(lines) + "\n").encode())
+
+
 def _sample(time_s: float, text: str) -> Sample:
-    """``worker 12 rss_bytes=5 state=R; listener 127.0.0.1:8000 queue=3; cgroup oom_kills=1; host x=4``."""
+    """``worker 12 rss_bytes=5 state=R; listener 127.0.0.1:8000 queue=3; cgroup oom_kills=1; host x=4``.
+
+    Of the host: ``cores=4``, ``memory_available_bytes=5``, ``cpu.idle=9.5``, else counters.
+    """
     processes: list[ProcessReading] = []
     listeners: list[ListenerReading] = []
     cgroups: list[CgroupReading] = []
     netstat: dict[str, int] = {}
     vmstat: dict[str, int] = {}
+    cpu_s: dict[str, float] = {}
+    plain: dict[str, int] = {}
     for item in text.split(";"):
         words = item.split()
         values = {k: _typed(v) for k, v in (w.split("=", 1) for w in words if "=" in w)}
@@ -162,8 +186,13 @@ def _sample(time_s: float, text: str) -> Sample:
             cgroups.append(CgroupReading(UNIT, **values))  # type: ignore[arg-type]
         else:
             for name, value in values.items():
-                (vmstat if name.islower() else netstat)[name] = int(value or 0)
-    host = HostReading(netstat=netstat, vmstat=vmstat)
+                if name.startswith("cpu."):
+                    cpu_s[name.removeprefix("cpu.")] = float(value or 0)
+                elif name in ("cores", "memory_available_bytes"):
+                    plain[name] = int(value or 0)
+                else:
+                    (vmstat if name.islower() else netstat)[name] = int(value or 0)
+    host = HostReading(netstat=netstat, vmstat=vmstat, cpu_s=cpu_s, **plain)  # type: ignore[arg-type]
     return Sample(time_s, host, tuple(processes), tuple(listeners), tuple(cgroups))
 
 

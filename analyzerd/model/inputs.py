@@ -85,14 +85,32 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True)
+class Clock:
+    """Durations of some requests: how many, their sum, and how many fell into each bin (see formats/clock.py)."""
+
+    n: int
+    sum_s: float
+    bins: Mapping[int, int]
+
+
+@dataclass(frozen=True, slots=True)
 class AccessTally:
-    """Requests of one access log in one ten-second bucket that starts at ``time_s``."""
+    """Requests of one access log in one ten-second bucket that starts at ``time_s``.
+
+    ``first_s`` and ``last_s``: whole seconds of its first and last line. ``clocks``: by endpoint, how long gunicorn
+    worked on a request (gunicorn.access) or how long nginx waited for gunicorn (nginx.access); answered requests
+    only, {} where the format has no such time. ``by_worker``: requests by the pid that served them.
+    """
 
     time_s: float
     source: str
     unit: str
     requests: int
     by_status: Mapping[str, int]
+    first_s: float = 0.0
+    last_s: float = 0.0
+    clocks: Mapping[str, Clock] = field(default_factory=dict)
+    by_worker: Mapping[int, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

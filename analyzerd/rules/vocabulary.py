@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-SOURCES = ("gunicorn", "gunicorn.access", "nginx.error", "nginx.access", "kernel", "systemd", "app")
-"""Values of ``Event.source``."""
+SOURCES = ("gunicorn", "gunicorn.access", "nginx.error", "nginx.access", "kernel", "systemd", "app", "derived")
+"""Values of ``Event.source``; ``derived`` is what the watch concludes from readings and request clocks."""
 
 STREAM_SOURCES = {
     "gunicorn": ("gunicorn", "app"),

@@ -6,7 +6,9 @@ it measures.
 
 from __future__ import annotations
 
-from analyzerd.core.facts import deaths, memory, service, stack, timeouts, upstream
+from analyzerd.core.facts import capacity, deaths, growing, memory, recycling, service, stack, timeouts, upstream
 from analyzerd.core.facts.registry import FACTS, Fact
 
-__all__ = ["FACTS", "Fact", "deaths", "memory", "service", "stack", "timeouts", "upstream"]
+__all__ = [
+    "FACTS", "Fact", "capacity", "deaths", "growing", "memory", "recycling", "service", "stack", "timeouts", "upstream",
+]  # fmt: skip

@@ -1,0 +1,107 @@
+"""Formulas for workers, threads, connections and recycling, from a measured window. Registered as solvers.
+
+None where an input is missing or the window says that the formula does not apply.
+"""
+
+from __future__ import annotations
+
+import math
+
+from analyzerd.core.case import Case
+from analyzerd.core.facts.growing import grown, room_bytes
+from analyzerd.core.solver import Answer, solver
+
+TARGET_USE = 0.70
+LEAST_REQUESTS = 300
+MOST_THREADS = 8
+BOOT_S = 2.0
+"""Assumed where the boot time of a worker was not seen."""
+
+
+def _now(case: Case, name: str) -> int | None:
+    value = case.number(name)
+    return None if value is None else int(value)
+
+
+@solver("workers_for_load")
+def workers_for_load(case: Case) -> Answer | None:
+    """Slots for the rate and the mean service time at 70 % use; sync workers up to one more than the cores."""
+    load, current = case.load, _now(case, "gunicorn.workers")
+    if current is None or load.rate is None or load.service_mean is None or load.requests < LEAST_REQUESTS / 3:
+        return None
+    threads, cores = load.threads or 1, load.cores or 0
+    needed = math.ceil(load.rate * load.service_mean / TARGET_USE)
+    workers = math.ceil(needed / threads)
+    if workers <= current or (cores and workers > 2 * cores + 1):
+        return None
+    sums = f"{load.rate:.1f} requests/s x {load.service_mean:.3f} s / {TARGET_USE:g} = {needed} at once"
+    return Answer(current, workers, sums + (f", {threads} threads each" if threads > 1 else ""))
+
+
+@solver("workers_for_cpu")
+def workers_for_cpu(case: Case) -> Answer | None:
+    """Workers that would be 70 % busy computing, at least 2, at most 1.25 per core."""
+    load, current = case.load, _now(case, "gunicorn.workers")
+    if current is None or load.rate is None or load.cpu_per_request is None or not load.cores:
+        return None
+    needed = math.ceil(load.rate * load.cpu_per_request / TARGET_USE)
+    most = math.ceil(1.25 * load.cores)
+    proposed = max(2, min(needed, most))
+    if proposed >= current:
+        return None
+    sums = f"{load.rate:.1f} requests/s x {load.cpu_per_request:.3f} s of CPU / {TARGET_USE:g} = {needed}"
+    return Answer(current, proposed, f"{sums}, at most 1.25 x {load.cores} cores = {most}")
+
+
+@solver("threads_for_cpu")
+def threads_for_cpu(case: Case) -> Answer | None:
+    """Threads that one interpreter can feed: 0.8 over the share of time a request computes."""
+    load, current = case.load, _now(case, "gunicorn.threads")
+    if current is None or load.cpu_per_request is None or load.service_mean is None or not load.busiest:
+        return None
+    # What a request takes beyond its computing is mostly the wait for the interpreter: the share is a lower bound.
+    share = min(1.0, load.cpu_ratio or 0.0)
+    if share <= 0:
+        return None
+    proposed = max(1, math.floor(0.8 / share))
+    if proposed >= current:
+        return None
+    return Answer(current, proposed, f"0.8 / {share:.2f} of a request's time is computing = {proposed}")
+
+
+@solver("connections_for_threads")
+def connections_for_threads(case: Case) -> Answer | None:
+    """One connection more than there are threads."""
+    threads, current = case.threads, _now(case, "gunicorn.worker_connections")
+    if threads is None or current is None or current <= threads + 1:
+        return None
+    return Answer(current, threads + 1, f"{threads} threads + 1")
+
+
+@solver("jitter_for_waves")
+def jitter_for_waves(case: Case) -> Answer | None:
+    """Enough spread that workers boot one after the other: 5 x workers x boot time x requests/s of one worker."""
+    load, limit = case.load, _now(case, "gunicorn.max_requests")
+    current = _now(case, "gunicorn.max_requests_jitter")
+    if not limit or current is None or load.rate is None or not load.workers:
+        return None
+    per_worker = load.rate / load.workers
+    proposed = math.ceil(max(0.2 * limit, 5 * load.workers * BOOT_S * per_worker))
+    if proposed <= current:
+        return None
+    sums = f"5 x {load.workers:g} workers x {BOOT_S:g} s to boot x {per_worker:.1f} requests/s of a worker"
+    return Answer(current, proposed, f"the larger of 0.2 x {limit} and {sums}")
+
+
+@solver("max_requests_for_growth")
+def max_requests_for_growth(case: Case) -> Answer | None:
+    """Recycle before a worker has used half of its share of the free memory."""
+    found, room, current = grown(case), room_bytes(case), _now(case, "gunicorn.max_requests")
+    if found is None or room is None or current is None or found.high_bytes <= 0:
+        return None
+    share = room / found.workers
+    proposed = math.floor(0.5 * share / found.high_bytes)
+    if proposed < 60 * BOOT_S * found.rate:  # recycling would cost more than a sixtieth of the capacity
+        return None
+    sums = f"0.5 x {share / 2**20:.0f} MiB free for each of {found.workers} workers / {found.high_bytes / 1024:.0f} KiB"
+    return Answer(current, proposed, f"{sums} per request")

@@ -1,0 +1,274 @@
+"""Looks at the last minute of an app's readings and request clocks, and says when something is materially wrong.
+
+Raises derived events: that requests are slow, that workers leave in waves, that memory grows. Never says why.
+Quiet beats noisy: it wants enough requests, a stretch of time, and the same answer in both halves of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from analyzerd.core import growth
+from analyzerd.core.apps import Apps
+from analyzerd.core.estimators import percentile, queue_wait, shift, waves
+from analyzerd.core.ledger import AppLedger
+from analyzerd.core.measure import BUCKET_S, Load, Ours, clocks_of, measure
+from analyzerd.formats.clock import NOTHING, OTHERS
+from analyzerd.model import AccessTally, Clock, Event, Fields, Sample
+
+EVERY_S = 10.0
+LATE_S = 5.0
+"""What arrives later than this is not waited for."""
+WINDOW_S = 60.0
+AGAIN_S = 60.0
+GROWTH_EVERY_S = 300.0
+HISTORY_S = 900.0
+LEAST_REQUESTS = 50
+LEAST_IN_BUCKET = 5
+SLOW_QUEUE_S = 0.5
+WAVE_QUEUE_S = 0.3
+WAVE_WITHIN_S = 3.0
+SLOW_BUCKETS, SLOW_BUCKETS_AT_END = 3, 2
+SETTLED_AFTER_DEPLOY_S = 15.0
+DISTURBING = ("signal:", "stopping", "reloading")
+
+
+@dataclass(slots=True)
+class Watched:
+    """When an app was last looked at, and when each kind of trouble was last told."""
+
+    looked_s: float = 0.0
+    slow_s: float = 0.0
+    grown_s: float = 0.0
+    wave_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What the watch may look at: one app's inputs up to a moment. ``ended``: nothing more will come."""
+
+    app: str
+    samples: Sequence[Sample]
+    tallies: Sequence[AccessTally]
+    curves: Mapping[int, growth.Curve]
+    ledger: AppLedger
+    ours: Ours
+    threads: int | None
+    now_s: float
+    ended: bool
+
+
+def ours_of(app: str, apps: Apps, serving: int) -> Ours:
+    """Which readings are the app's. nginx's log names no unit: it is the app's where there is just one."""
+
+    def log(tally: AccessTally) -> bool:
+        return serving <= 1 if tally.source == "nginx.access" else apps.of_unit(tally.unit) == app
+
+    return Ours(lambda unit: apps.of_unit(unit) == app, log)
+
+
+def look(view: View, known: Watched) -> list[Event]:
+    """Everything worth a question now. Called at most every EVERY_S seconds of event time, and at the end."""
+    found: list[Event] = []
+    span = calm_span(view)
+    if span is not None:
+        found += _slowness(view, known, *span)
+    found += _waves(view, known)
+    found += _growth(view, known)
+    return found
+
+
+def calm_span(view: View) -> tuple[float, float] | None:
+    """The last minute, without a stop, restart or reload and what follows it; None while there is no such time."""
+    from_s, to_s = view.now_s - WINDOW_S, view.now_s
+    for mark in sorted(view.ledger.marks, key=lambda m: m.time_s):
+        if mark.kind.startswith(DISTURBING) and from_s <= mark.time_s <= to_s:
+            if view.ended and mark.time_s > view.now_s - SETTLED_AFTER_DEPLOY_S:
+                to_s = mark.time_s
+            else:
+                from_s = mark.time_s + SETTLED_AFTER_DEPLOY_S
+    return (from_s, to_s) if to_s - from_s >= BUCKET_S else None
+
+
+def _slowness(view: View, known: Watched, from_s: float, to_s: float) -> list[Event]:
+    if view.now_s - known.slow_s < AGAIN_S and not view.ended:
+        return []
+    stretch = slow_stretch(view, from_s, to_s)
+    load = window(view, *(stretch or (from_s, to_s)))
+    reason = "queue" if stretch else why_slow(view, load, from_s, to_s)
+    if load.requests < LEAST_REQUESTS or not reason:
+        return []
+    known.slow_s = view.now_s
+    fields: Fields = {"event": "latency", "reason": reason, "from_s": load.from_s, "to_s": load.to_s}
+    return [Event(view.now_s, "derived", _sentence(load, reason), view.app, fields=fields)]
+
+
+def _sentence(load: Load, reason: str) -> str:
+    times = [
+        f"{what} p95 {value:.2f} s"
+        for what, value in (("upstream", load.upstream_p95), ("service", load.service_p95), ("queue", load.queue_p95))
+        if value is not None
+    ]
+    return f"slow ({reason}): {load.requests} requests in {load.window_s:.0f} s, {', '.join(times)}"
+
+
+def window(view: View, from_s: float, to_s: float) -> Load:
+    """Measure the buckets that lie in a span, and the samples beside them."""
+    tallies = complete(view, from_s, to_s)
+    if tallies:
+        from_s = max(from_s, min(t.first_s for t in tallies))
+        to_s = min(to_s, max(t.last_s for t in tallies) + 1.0)
+    samples = [s for s in view.samples if from_s - 0.5 <= s.time_s <= to_s + 0.5]
+    return measure(samples, tallies, view.ours, view.threads)
+
+
+def complete(view: View, from_s: float, to_s: float) -> list[AccessTally]:
+    """Buckets of the app that lie in the span and will not grow any more."""
+    limit_s = to_s if view.ended else min(to_s, view.now_s - BUCKET_S)
+    early_s = from_s - BUCKET_S / 2
+    return [t for t in view.tallies if view.ours.log(t) and early_s <= t.time_s <= limit_s]
+
+
+def slow_stretch(view: View, from_s: float, to_s: float) -> tuple[float, float] | None:
+    """The span in which requests queued, bucket after bucket; None when they did not, or not lastingly."""
+    buckets = _queues(complete(view, from_s, to_s))
+    slow = [start for start, queue_s in buckets.items() if queue_s >= SLOW_QUEUE_S]
+    if len(slow) < (SLOW_BUCKETS_AT_END if view.ended else SLOW_BUCKETS):
+        return None
+    inside = [start for start in buckets if slow[0] <= start <= slow[-1]]
+    recent = view.ended or slow[-1] >= view.now_s - 3 * BUCKET_S
+    return (slow[0], slow[-1] + BUCKET_S) if recent and len(slow) >= 0.6 * len(inside) else None
+
+
+def _queues(tallies: Sequence[AccessTally]) -> dict[float, float]:
+    """By bucket: queue wait (p95) where it exceeds the usual service time, else 0."""
+    found: dict[float, float] = {}
+    for start in sorted({t.time_s for t in tallies}):
+        here = [t for t in tallies if t.time_s == start]
+        upstream, service = clocks_of(here, "nginx.access"), clocks_of(here, "gunicorn.access")
+        if upstream.n < LEAST_IN_BUCKET or service.n < LEAST_IN_BUCKET:
+            continue
+        queue_s = queue_wait(percentile(upstream, 0.95), percentile(service, 0.95)) or 0.0
+        beyond = queue_s >= (percentile(service, 0.5) or 0.0)
+        found[start] = queue_s if beyond else 0.0
+    return found
+
+
+def why_slow(view: View, load: Load, from_s: float, to_s: float) -> str:
+    """A kind of slowness that holds in the window and in both halves of it; '' when there is none."""
+    if load.requests < LEAST_REQUESTS:
+        return ""
+    if endpoint_shift(view.tallies, view.ours, view.now_s) is not None:
+        return "service"
+    start_s, end_s = max(from_s, load.from_s), min(to_s, load.to_s)
+    middle_s = (start_s + end_s) / 2
+    halves = [
+        measure([s for s in view.samples if a <= s.time_s <= b], (), view.ours, view.threads)
+        for a, b in ((start_s, middle_s), (middle_s, end_s))
+    ]
+    if not view.ended and end_s - start_s < 3 * BUCKET_S:
+        return ""
+    for reason, holds in KINDS.items():
+        if holds(load, load) and all(holds(load, half) for half in halves):
+            return reason
+    return ""
+
+
+def contended(whole: Load, part: Load) -> bool:
+    """Workers that could run did not, for a material part of the service time."""
+    waits = (whole.wait_in_service or 0.0) > 0.25 and (whole.service_p95 or 0.0) >= 0.1
+    return waits and (part.run_queue or 0.0) > 0.25
+
+
+def switching(whole: Load, part: Load) -> bool:
+    """Threads of one busy interpreter take turns, and each request pays for the others."""
+    cost, slowest = whole.cpu_per_request, whole.service_p95
+    if cost is None or slowest is None or whole.cpu_ratio is None or (whole.threads or 1) < 2:
+        return False
+    wider = slowest > 2 * cost and slowest - cost >= 0.05 and whole.cpu_ratio < 0.6
+    return wider and (part.busiest or 0.0) >= 0.75 and (part.switches or 0.0) > 500
+
+
+def thrashing(whole: Load, part: Load) -> bool:
+    """Pages are read back from disk all the time."""
+    return (whole.faults_per_request or 0.0) > 20 and (part.major_faults or 0.0) > 200
+
+
+def backed_up(whole: Load, part: Load) -> bool:
+    """Connections wait to be accepted, where the queue cannot be seen in the clocks."""
+    seen = whole.queue_p95 is not None
+    slow = (whole.upstream_p95 or 0.0) >= 1.0 or (whole.utilisation or 0.0) > 0.85
+    return not seen and slow and (part.accept_queue or 0.0) > 0.5
+
+
+KINDS = {"contention": contended, "interpreter": switching, "faults": thrashing, "backlog": backed_up}
+
+
+@dataclass(frozen=True, slots=True)
+class Shift:
+    """An endpoint whose usual service time has changed: medians in seconds."""
+
+    endpoint: str
+    before_s: float
+    after_s: float
+
+
+def endpoint_shift(tallies: Sequence[AccessTally], ours: Ours, now_s: float) -> Shift | None:
+    """The endpoint that slowed down most against its own past: three times and 200 ms, 20 requests on both sides."""
+    found: list[Shift] = []
+    rows = [t for t in tallies if t.source == "gunicorn.access" and ours.log(t) and t.time_s >= now_s - HISTORY_S]
+    for name in sorted({name for t in rows for name in t.clocks if name != OTHERS}):
+        moved = shift(_series(rows, name), 20)
+        if moved is not None and moved[1] >= 3 * moved[0] and moved[1] >= moved[0] + 0.2:
+            found.append(Shift(name, *moved))
+    return max(found, key=lambda s: s.after_s / s.before_s, default=None)
+
+
+def compared(tallies: Sequence[AccessTally], ours: Ours, now_s: float) -> bool:
+    """Whether there were requests enough, before and after, to see a change of the service time."""
+    rows = [t for t in tallies if t.source == "gunicorn.access" and ours.log(t) and t.time_s >= now_s - HISTORY_S]
+    names = {name for t in rows for name in t.clocks if name != OTHERS}
+    return any(shift(_series(rows, name), 20) is not None for name in names)
+
+
+def _series(rows: Sequence[AccessTally], name: str) -> list[Clock]:
+    return [t.clocks.get(name, NOTHING) for t in rows]
+
+
+# ---- recycling and growth ------------------------------------------------------------------------------
+
+
+def felt_waves(view: View) -> list[tuple[float, int]]:
+    """Moments in which half of the workers recycled together and requests queued: (start, how many workers)."""
+    left = [w.autorestart_s for w in view.ledger.workers.values() if w.autorestart_s is not None]
+    crews = [sum(p.role == "worker" and view.ours.unit(p.unit) for p in s.processes) for s in view.samples[-60:]]
+    groups = waves(left, max(crews, default=2), WAVE_WITHIN_S)
+    queues = _queues(complete(view, view.now_s - HISTORY_S, view.now_s))
+    return [(at_s, n) for at_s, n in groups if _felt(queues, at_s)]
+
+
+def _felt(queues: dict[float, float], at_s: float) -> bool:
+    moments = (at_s, at_s + WAVE_WITHIN_S)
+    felt = [start for start, queue_s in queues.items() if queue_s >= WAVE_QUEUE_S]
+    return any(start <= moment < start + BUCKET_S for start in felt for moment in moments)
+
+
+def _waves(view: View, known: Watched) -> list[Event]:
+    found = felt_waves(view)
+    if len(found) < 2 or found[-1][0] <= known.wave_s:
+        return []
+    known.wave_s = found[-1][0]
+    text = f"{len(found)} times at least half of the workers recycled together while requests queued"
+    return [Event(view.now_s, "derived", text, view.app, fields={"event": "recycle-wave", "waves": len(found)})]
+
+
+def _growth(view: View, known: Watched) -> list[Event]:
+    if view.now_s - known.grown_s < GROWTH_EVERY_S and not view.ended:
+        return []
+    known.grown_s = view.now_s
+    grown = growth.leak(view.curves, view.tallies, view.ours)
+    if grown is None:
+        return []
+    text = f"memory of {grown.workers} workers grows by {grown.per_request_bytes / 1024:.0f} KiB with every request"
+    return [Event(view.now_s, "derived", text, view.app, fields={"event": "memory-growth"})]

@@ -19,6 +19,8 @@ MAX_ADDRESSES = 32
 CONTROL_SOCKET = "gunicorn.ctl"
 GRACE_DEFAULT_S = 30.0
 AFTER_DEPLOY_S = 5.0
+BACK_WITHIN_S = 120.0
+"""A boot later than this has nothing to do with a stop or reload."""
 
 
 @dataclass(slots=True)
@@ -110,7 +112,8 @@ class AppLedger:
         for mark in self.marks:
             if not mark.kind.startswith(("signal:", "stopping", "reloading")):
                 continue
-            later = [t for t in starts if t >= mark.time_s]
+            brief = mark.kind in ("signal:ttou", "signal:winch")
+            later = [t for t in starts if 0 <= t - mark.time_s <= BACK_WITHIN_S and not brief]
             back = min(later) if later else mark.time_s
             yield mark.time_s, max(back, mark.time_s) + grace_s + AFTER_DEPLOY_S
 
@@ -304,5 +307,12 @@ ARBITER_RULES = frozenset(
 
 
 def is_forged(ledger: AppLedger, signal: Signal) -> bool:
-    """Whether a line only the arbiter prints was written by somebody else (an application can print anything)."""
-    return signal.rule in ARBITER_RULES and ledger.is_worker(signal.pid)
+    """Whether a line only the arbiter prints was written by somebody else (an application can print anything).
+
+    Once a master has introduced itself, only masters are believed.
+    """
+    if signal.rule not in ARBITER_RULES:
+        return False
+    introduced = any(m.version for m in ledger.masters.values())
+    stranger = signal.pid is not None and signal.pid not in ledger.masters and signal.rule != "gunicorn.starting"
+    return ledger.is_worker(signal.pid) or (introduced and stranger)

@@ -1,6 +1,6 @@
 """The signals of the last minutes, by rule, bounded; and the view one app has of them.
 
-Bounded by count per rule: in a storm the first MAX_PER_RULE of a window are kept, the rest is only counted.
+Bounded by count per rule: in a storm the newest MAX_PER_RULE of a window are kept, the rest is only counted.
 """
 
 from __future__ import annotations
@@ -18,10 +18,11 @@ ByRule = dict[str, list[Signal]]
 
 
 def keep(kept: ByRule, signal: Signal) -> None:
-    """Remember a signal unless its rule has enough of them."""
+    """Remember a signal; of a rule that has enough of them the oldest is forgotten."""
     bucket = kept.setdefault(signal.rule, [])
-    if len(bucket) < MAX_PER_RULE:
-        bucket.append(signal)
+    bucket.append(signal)
+    if len(bucket) > MAX_PER_RULE:
+        del bucket[0]
 
 
 def prune(kept: ByRule, oldest_s: float) -> None:
@@ -65,12 +66,13 @@ class AppSignals:
     def of(self, rule: str) -> tuple[Signal, ...]:
         """Signals of a rule, oldest first."""
         bucket = self._kept.get(rule)
-        if bucket is None:
+        if not bucket:
             return NOTHING
+        newest, count = bucket[-1], len(bucket)
         found = self._found.get(rule)
-        if found is None or found[0] != len(bucket) or found[1] is not bucket:
+        if found is None or found[0] != count or found[1] is not newest:
             mine = [s for s in bucket if self._mine(s) and not is_forged(self._own, s)]
-            found = self._found[rule] = (len(bucket), bucket, tuple(sorted(mine, key=signal_key)))
+            found = self._found[rule] = (count, newest, tuple(sorted(mine, key=signal_key)))
         return found[2]
 
     def deploys(self, grace_s: float) -> tuple[tuple[float, float], ...]:

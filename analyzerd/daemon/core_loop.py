@@ -23,6 +23,9 @@ from analyzerd.store.db import Store
 IDLE_S = 1.0
 SHORT_TICK_S = 0.25
 COMMIT_EVERY_S = 1.0
+PRUNE_EVERY_S = 3600.0
+KEEP_S = 400 * 86400.0
+"""Thirteen months: the report compares with the same week a year ago."""
 CAUGHT_UP_AFTER_S = 0.5
 """After a restart time stands still until the readers were quiet for this long: what was written meanwhile is
 read before anything is judged."""
@@ -47,6 +50,7 @@ class CoreLoop:
         self._checkpoints: dict[str, Checkpoint] = {}
         self._changed = False
         self._committed_s = 0.0
+        self._pruned_s = 0.0
 
     def run(self) -> None:
         """Work until stopped, then commit what is left. Raises StoreError."""
@@ -76,6 +80,9 @@ class CoreLoop:
             self._effects += self.engine.step(Tick(time_s))
         self._commit(time_s, at_once=_has_incident(self._effects))
         self.progress_s = time.monotonic()
+        if self.progress_s - self._pruned_s >= PRUNE_EVERY_S:
+            self._pruned_s = self.progress_s
+            self._store.prune(time_s - KEEP_S)
 
     def _take(self, batch: Batch) -> None:
         for item in batch.inputs:

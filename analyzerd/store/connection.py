@@ -5,9 +5,10 @@ Knows no incident. Refuses a file written by a newer version.
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import quote
 
@@ -60,6 +61,7 @@ def transaction(connection: sqlite3.Connection, path: Path) -> Iterator[sqlite3.
 def connect(path: Path, busy_timeout_s: float = 5.0) -> sqlite3.Connection:
     """Open for reading and writing, creating the file and its tables when needed. Raises StoreError."""
     with translated(path):
+        _create_private(path)
         connection = _configured(sqlite3.connect(path, busy_timeout_s, check_same_thread=False))
         try:
             connection.execute("PRAGMA journal_mode=WAL")
@@ -70,6 +72,12 @@ def connect(path: Path, busy_timeout_s: float = 5.0) -> sqlite3.Connection:
             connection.close()
             raise
         return connection
+
+
+def _create_private(path: Path) -> None:
+    """Create a new database for its owner alone: it holds what the logs say."""
+    with suppress(OSError):  # what stands in the way is told by the connection itself
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
 
 
 def connect_readonly(path: Path, busy_timeout_s: float = 5.0) -> sqlite3.Connection:

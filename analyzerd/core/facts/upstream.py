@@ -18,7 +18,10 @@ def deploy_active(case: Case) -> Value:
     if case.focus.kind == "upstream" and ours is False:
         return False
     grace = case.number("gunicorn.graceful_timeout") or 30.0
-    return any(a <= case.focus.t0_s and case.focus.t1_s <= b for a, b in case.view.deploys(grace))
+    worker = case.ledger.workers.get(case.worker or -1)
+    booted_s = worker.booted_s if worker is not None else 0.0
+    windows = (w for w in case.view.deploys(grace) if booted_s <= w[0])  # a new worker's death is no deploy
+    return any(a <= case.focus.t0_s and case.focus.t1_s <= b for a, b in windows)
 
 
 @fact("deploy.bad")

@@ -73,6 +73,7 @@ class Curve:
 
     unit: str
     step_s: float = 0.0
+    seen_s: float = 0.0
     points: list[tuple[float, float]] = field(default_factory=list)
 
 
@@ -85,13 +86,14 @@ def note(curves: Curves, sample: Sample) -> None:
         size = p.anon_bytes if p.anon_bytes is not None else p.rss_bytes
         if p.role == "worker" and size is not None:
             _add(curves.setdefault(p.pid, Curve(p.unit)), sample.time_s, float(size))
-    for pid in [pid for pid, c in curves.items() if c.points[-1][0] < sample.time_s - FORGET_S]:
+    for pid in [pid for pid, c in curves.items() if c.seen_s < sample.time_s - FORGET_S]:
         del curves[pid]
     for pid in sorted(curves, key=lambda pid: curves[pid].points[0][0])[: max(0, len(curves) - MOST_WORKERS)]:
         del curves[pid]
 
 
 def _add(curve: Curve, time_s: float, size: float) -> None:
+    curve.seen_s = max(curve.seen_s, time_s)
     if curve.points and time_s - curve.points[-1][0] < max(curve.step_s, 0.01):
         return
     curve.points.append((round(time_s, 2), size))

@@ -24,13 +24,13 @@ def diagnose_scenario(text: str, rules: RuleSet) -> Sequence[tuple[str, str]]:
     benign = [e.benign for e in effects if isinstance(e, SaveBenign)]
     found += [(b.id, Verdict.CONFIRMED.value) for b in benign if _is_answer(b, rules)]
     found += [(h.cause, h.verdict.value) for i in standing for h in i.hypotheses if h.cause != i.cause]
-    return found + [(cause, Verdict.RULED_OUT.value) for cause in _not_raised(engine, rules)]
+    return found + [(cause, Verdict.RULED_OUT.value) for cause in _not_raised(engine, rules, nothing=not found)]
 
 
-def _not_raised(engine: Engine, rules: RuleSet) -> Iterator[str]:
-    """Suspects of what was measured: one that is not clear raises no incident that would list it."""
+def _not_raised(engine: Engine, rules: RuleSet, *, nothing: bool) -> Iterator[str]:
+    """Suspects that no incident lists: of what was measured and is not clear, or when there is no incident at all."""
     for cause in rules.causes.values():
-        if any(rule.startswith("derived.") and rule in engine.state.signals for rule in cause.opens_on):
+        if any((nothing or rule.startswith("derived.")) and rule in engine.state.signals for rule in cause.opens_on):
             yield cause.id
 
 

@@ -26,6 +26,9 @@ DURATIONS: Mapping[str, bytes] = {
 
 _STAMP = {"msec": rb"(\d{1,12})\d\.\d{3}", "common": rb"\[?(\d\d/[A-Z][a-z]{2}/\d{4}:\d\d:\d\d:\d)\d [+-]\d{4}\]?"}
 _COMMON_PREFIX = 19
+_NUMBERS = ("request_s", "connect_s", "header_s", "upstream_s", "upstream_status", "duration_whole_s")
+"""Passed over as one number: several upstream tries are left out anyway."""
+
 _PATH = rb"/([^ ?\"\n]{0,256})[^ \"\n]{0,8192}"
 _ANSWERED = rb"(?:[23]\d\d|50[04])"
 
@@ -66,7 +69,7 @@ class ClockReader:
         if part.name == "path":
             return _PATH
         self._names.pop()
-        return rb"(?:" + part.pattern + rb")"
+        return rb"[\d.-]{1,24}" if part.name in _NUMBERS else rb"(?:" + part.pattern + rb")"
 
     def read(self, block: bytes, bucket_of: Mapping[bytes, int]) -> dict[int, Clocks]:
         """By bucket, the clocks of a block of whole lines. ``bucket_of``: bucket by the start of a stamp."""

@@ -201,6 +201,8 @@ def _stamp(time_s: float, form: str) -> str:
 
 
 def _typed(text: str) -> Value:
+    if text in ("true", "false"):
+        return text == "true"
     for kind in (int, float):
         try:
             return kind(text)

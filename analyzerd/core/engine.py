@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from analyzerd.core import growth, lifecycle, sight, watch
 from analyzerd.core.apps import Apps, app_of
 from analyzerd.core.case import Case, Witnesses
-from analyzerd.core.correlate import Answer, Timing, fold, open_focus
+from analyzerd.core.correlate import NOWHERE, Answer, Timing, fold, open_focus
 from analyzerd.core.describe import Rules
 from analyzerd.core.intake import Intake
 from analyzerd.core.judge import Judged, judge
@@ -174,8 +174,11 @@ class Engine:
     def _app_of_event(self, event: Event) -> str:
         if event.source == "derived":
             return event.unit
-        if event.source in ("nginx.error", "nginx.access", "kernel"):
+        if event.source in ("nginx.error", "nginx.access"):
             return ""
+        if event.source == "kernel":  # the report names the unit of its victim, or no unit at all
+            unit = str(event.fields.get("unit") or "")
+            return self.options.apps.of_unit(unit) if unit else ""
         return self.options.apps.of_unit(event.unit)
 
     def _sample(self, sample: Sample) -> None:
@@ -340,18 +343,22 @@ class Engine:
     def _app_of_focus(self, focus: Focus) -> str | None:
         """The app a question is about; None while it concerns nobody we watch."""
         if focus.kind == "worker":
-            if focus.scope in self.state.ledgers:
-                return focus.scope
             pid = int(focus.key)
-            for app, ledger in self.state.ledgers.items():
-                if ledger.knows(pid):
-                    return app
-            return focus.scope if focus.scope in self.state.ledgers else None
+            if focus.scope not in ("", NOWHERE):
+                return focus.scope if self._is_of(focus, pid) else None
+            return next((app for app, ledger in self.state.ledgers.items() if ledger.knows(pid)), None)
         if focus.scope.startswith("@"):
             address = address_of(focus.scope[1:])
             fields = {"upstream_address": address} if address else {}
             return app_of(Signal(0.0, "", "", "nginx.error", None, fields, ""), self.state.ledgers)
         return focus.scope if focus.scope in self.state.ledgers or self._watched(focus.scope) else None
+
+    def _is_of(self, focus: Focus, pid: int) -> bool:
+        """Whether a worker is of the app its witnesses name; the kernel's word for a unit needs a pid we know."""
+        ledger = self.state.ledgers.get(focus.scope)
+        if all(rule.startswith("kernel.") for rule in focus.rules):
+            return ledger is not None and ledger.knows(pid)
+        return ledger is not None or self._watched(focus.scope)
 
     def _watched(self, app: str) -> bool:
         return self.options.apps.is_watched(app) or app in self.options.apps.by_unit.values()

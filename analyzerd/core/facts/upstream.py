@@ -198,3 +198,12 @@ def queue_full_share(case: Case) -> Value:
         if reading.queue is not None and (limit := reading.queue_limit or backlog) is not None
     ]
     return sum(full) / len(full) if full else None
+
+
+@fact("upstream.ours_is_configured")
+def upstream_ours_is_configured(case: Case) -> Value:
+    """Whether nginx's configuration also names an address gunicorn listens at: then others belong to others."""
+    named = case.setting("nginx.upstream_addresses")
+    if not named or not case.addresses:
+        return None
+    return any(_matches(address_of(part), case.addresses) for part in str(named).split(","))

@@ -153,7 +153,7 @@ def threads_of(worker_class: str, settings: Mapping[str, Setting]) -> int | None
 
 def clocks_of(tallies: Iterable[AccessTally], source: str) -> Clock:
     """All requests of one kind of log, whatever their endpoint."""
-    return merge(clock for t in tallies if t.source == source for clock in t.clocks.values())
+    return merge(t.whole for t in tallies if t.source == source)
 
 
 def _span(samples: Sequence[Sample], tallies: Sequence[AccessTally]) -> tuple[float, float]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import insort
 from dataclasses import replace
 
-from analyzerd.formats.clock import added
+from analyzerd.formats.clock import added, merge
 from analyzerd.model import AccessTally, Sample
 
 MAX_SAMPLES = 400
@@ -24,6 +24,7 @@ def add_sample(samples: list[Sample], sample: Sample) -> None:
 
 def add_tally(tallies: list[AccessTally], tally: AccessTally) -> None:
     """Count requests into their bucket, so that the way input was cut leaves no trace."""
+    tally = replace(tally, whole=merge(tally.clocks.values()))
     for number in range(len(tallies) - 1, -1, -1):
         known = tallies[number]
         if known.time_s < tally.time_s:
@@ -44,7 +45,8 @@ def _sum(one: AccessTally, other: AccessTally) -> AccessTally:
         by_worker[pid] = by_worker.get(pid, 0) + n
     first_s, last_s = min(one.first_s, other.first_s), max(one.last_s, other.last_s)
     n, clocks = one.requests + other.requests, added(one.clocks, other.clocks)
-    return AccessTally(one.time_s, one.source, one.unit, n, by_status, first_s, last_s, clocks, by_worker)
+    whole = merge((one.whole, other.whole))
+    return AccessTally(one.time_s, one.source, one.unit, n, by_status, first_s, last_s, clocks, by_worker, whole)
 
 
 def worth_saving(samples: list[Sample], oldest_question_s: float | None) -> list[Sample]:

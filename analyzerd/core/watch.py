@@ -127,7 +127,7 @@ def complete(view: View, from_s: float, to_s: float) -> list[AccessTally]:
     """Buckets of the app that lie in the span and will not grow any more."""
     limit_s = to_s if view.ended else min(to_s, view.now_s - BUCKET_S)
     early_s = from_s - BUCKET_S / 2
-    return [t for t in view.tallies if view.ours.log(t) and early_s <= t.time_s <= limit_s]
+    return [t for t in view.tallies if early_s <= t.time_s <= limit_s and view.ours.log(t)]
 
 
 def slow_stretch(view: View, from_s: float, to_s: float) -> tuple[float, float] | None:
@@ -217,7 +217,7 @@ class Shift:
 def endpoint_shift(tallies: Sequence[AccessTally], ours: Ours, now_s: float) -> Shift | None:
     """The endpoint that slowed down most against its own past: three times and 200 ms, 20 requests on both sides."""
     found: list[Shift] = []
-    rows = [t for t in tallies if t.source == "gunicorn.access" and ours.log(t) and t.time_s >= now_s - HISTORY_S]
+    rows = [t for t in tallies if t.time_s >= now_s - HISTORY_S and t.source == "gunicorn.access" and ours.log(t)]
     for name in sorted({name for t in rows for name in t.clocks if name != OTHERS}):
         moved = shift(_series(rows, name), 20)
         if moved is not None and moved[1] >= 3 * moved[0] and moved[1] >= moved[0] + 0.2:
@@ -227,7 +227,7 @@ def endpoint_shift(tallies: Sequence[AccessTally], ours: Ours, now_s: float) -> 
 
 def compared(tallies: Sequence[AccessTally], ours: Ours, now_s: float) -> bool:
     """Whether there were requests enough, before and after, to see a change of the service time."""
-    rows = [t for t in tallies if t.source == "gunicorn.access" and ours.log(t) and t.time_s >= now_s - HISTORY_S]
+    rows = [t for t in tallies if t.time_s >= now_s - HISTORY_S and t.source == "gunicorn.access" and ours.log(t)]
     names = {name for t in rows for name in t.clocks if name != OTHERS}
     return any(shift(_series(rows, name), 20) is not None for name in names)
 

@@ -153,7 +153,8 @@ def threads_of(worker_class: str, settings: Mapping[str, Setting]) -> int | None
 
 def clocks_of(tallies: Iterable[AccessTally], source: str) -> Clock:
     """All requests of one kind of log, whatever their endpoint."""
-    return merge(t.whole for t in tallies if t.source == source)
+    found = [t.whole for t in tallies if t.source == source]
+    return found[0] if len(found) == 1 else merge(found)
 
 
 def _span(samples: Sequence[Sample], tallies: Sequence[AccessTally]) -> tuple[float, float]:

@@ -144,8 +144,10 @@ def slow_stretch(view: View, from_s: float, to_s: float) -> tuple[float, float] 
 def _queues(tallies: Sequence[AccessTally]) -> dict[float, float]:
     """By bucket: queue wait (p95) where it exceeds the usual service time, else 0."""
     found: dict[float, float] = {}
-    for start in sorted({t.time_s for t in tallies}):
-        here = [t for t in tallies if t.time_s == start]
+    by_start: dict[float, list[AccessTally]] = {}
+    for tally in tallies:
+        by_start.setdefault(tally.time_s, []).append(tally)
+    for start, here in sorted(by_start.items()):
         upstream, service = clocks_of(here, "nginx.access"), clocks_of(here, "gunicorn.access")
         if upstream.n < LEAST_IN_BUCKET or service.n < LEAST_IN_BUCKET:
             continue

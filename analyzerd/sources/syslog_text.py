@@ -28,6 +28,11 @@ _FULL = re.compile(
     rb"(?P<zone>[A-Z]{3,5}|[+-]\d\d)" + _TAIL,
     re.ASCII | re.DOTALL,
 )
+_TIMED = re.compile(
+    rb"(?P<clock>\d\d:\d\d:\d\d\.\d{1,6}) (?P<tag>[^\s\[\]:]{1,255}) \[(?P<pid>\d{0,10})\] P[0-7] ?(?P<text>.*)",
+    re.ASCII | re.DOTALL,
+)
+"""A journal boiled down to time of day, identifier, [pid], priority and text."""
 _DMESG_LEVEL = rb"(?:<\d{1,3}>|[a-z]{2,8} *:[a-z]{2,8} *: )?"
 _DMESG = re.compile(_DMESG_LEVEL + rb"\[ *(?P<uptime>\d{1,10}\.\d{6})\] ?(?P<text>.*)", re.ASCII | re.DOTALL)
 _DMESG_T = re.compile(
@@ -40,7 +45,7 @@ _DMESG_ISO = re.compile(
 )
 _KERNEL_UPTIME = re.compile(rb"\[ *\d{1,10}\.\d{6}\] ", re.ASCII)
 _FULL_DATE = re.compile(rb"\b(20\d\d)[-/](\d\d)[-/](\d\d)\b", re.ASCII)
-_SHAPES = {"journal-short": (_SHORT, _ISO, _FULL), "dmesg": (_DMESG, _DMESG_T, _DMESG_ISO)}
+_SHAPES = {"journal-short": (_SHORT, _ISO, _FULL, _TIMED), "dmesg": (_DMESG, _DMESG_T, _DMESG_ISO)}
 
 ReadLine: TypeAlias = Callable[[bytes], Entry | None]
 
@@ -157,6 +162,13 @@ class _Clock:
             return timezone(timedelta(seconds=-seconds if zone[:1] == b"-" else seconds))
         return self._local
 
+    def of_day_s(self, text: bytes) -> float:
+        """Read ``07:09:22.123`` as a moment of the reference's day."""
+        hours, minutes, seconds = text.decode("ascii").split(":")
+        day = self._not_after.astimezone(self._local) - timedelta(days=1)
+        midnight = day.replace(hour=0, minute=0, second=0, microsecond=0)
+        return midnight.timestamp() + int(hours) * 3600 + int(minutes) * 60 + float(seconds)
+
     def dated_s(self, stamp: bytes) -> float:
         """Read dmesg -T's ``Nov 23 07:09:22 2026``."""
         when = datetime.strptime(stamp.decode("ascii"), "%b %d %H:%M:%S %Y").replace(tzinfo=self._local)
@@ -190,6 +202,8 @@ def _read_short(line: bytes, clock: _Clock) -> Entry | None:
         time_s = clock.short_s(match["stamp"])
     elif match := _ISO.match(line) or _FULL.match(line):
         time_s = clock.iso_s(match["stamp"], match["zone"])
+    elif match := _TIMED.match(line):
+        return _tagged(match, clock.of_day_s(match["clock"]))
     else:
         return None
     fraction = match["part"]

@@ -65,7 +65,8 @@ def test_a_restart_leaves_no_trace(name: str, rng: random.Random) -> None:
 def test_every_cause_stands_any_order_and_a_restart(rule: CauseRule) -> None:
     """The situations inside the cause rules, shuffled and interrupted, keep their answers."""
     rng = random.Random(rule.id)
-    for test in rule.tests:
+    measured = any(signal.startswith("derived.") for signal in rule.opens_on)
+    for test in rule.tests[:1] if measured else rule.tests:  # hundreds of requests each: one load per cause will do
         groups = windows(timed(test.stream))
         mixed = play_windows(shuffled(groups, rng), restart=lambda: rng.random() < 0.2)
         assert mixed == play_windows(groups), test.name

@@ -371,3 +371,17 @@ def test_every_recording_is_read_without_damage(name: str) -> None:
 def _unpacked(path: Path) -> bytes:
     data = path.read_bytes()
     return gzip.decompress(data) if path.suffix == ".gz" else data
+
+
+def test_a_journal_boiled_down_to_time_of_day_is_read_whole(tmp_path: Path) -> None:
+    """Time, identifier, [pid], priority, text: every line is an entry of its own."""
+    log = tmp_path / "boot.txt"
+    log.write_text(
+        "07:25:13.838 kernel [] P5 Linux version 6.1.0\n"
+        "07:25:24.733 gunicorn [306] P6 [2026-11-23 07:25:24 +0000] [306] [INFO] Starting gunicorn 23.0.0\n"
+        "07:25:25.001 systemd [1] P5 app.service: A process of this unit has been killed by the OOM killer.\n"
+    )
+    (part,) = open_archive([str(log)]).parts
+    entries = [entry for block in part.blocks() if isinstance(block, Entries) for entry in block.entries]
+    assert [(e.transport == "kernel", e.pid) for e in entries] == [(True, None), (False, 306), (False, 1)]
+    assert entries[1].time_s - entries[0].time_s == pytest.approx(10.895)

@@ -31,6 +31,7 @@ from analyzerd.model import (
     Tick,
 )
 from analyzerd.rules.layers import Layer, build
+from analyzerd.rules.schema import CauseRule
 
 ROOT = Path(__file__).parents[2] / "rules.d"
 RULES = build(
@@ -128,3 +129,17 @@ def shuffled(groups: Iterable[Sequence[Timed]], rng: random.Random) -> list[list
 def causes(found: Outcome) -> list[str]:
     """Return the causes of the incidents, sorted."""
     return sorted(incident.cause for incident in found[0].values())
+
+
+def is_measured(rule: CauseRule) -> bool:
+    """Say whether a cause is judged on loads of hundreds of requests."""
+    return any(signal.startswith("derived.") for signal in rule.opens_on)
+
+
+def stands_any_order_and_a_restart(rule: CauseRule) -> None:
+    """Play the scenarios of a rule shuffled and interrupted; their answers must stay."""
+    rng = random.Random(rule.id)
+    for test in rule.tests:
+        groups = windows(timed(test.stream))
+        mixed = play_windows(shuffled(groups, rng), restart=lambda: rng.random() < 0.2)
+        assert mixed == play_windows(groups), test.name

@@ -63,11 +63,10 @@ def _groups(app: str, answers: Sequence[Answer], cases: Mapping[int, Case]) -> l
     for answer in answers:
         if answer.root is not None and id(answer.root.focus) in by_root:
             by_root[id(answer.root.focus)].folded.append(answer)
-    return [g for g in groups.values() if len(g.roots) >= 1 and _enough(g, cases)]
+    return [g for g in groups.values() if _enough(g)]
 
 
-def _enough(group: Group, cases: Mapping[int, Case]) -> bool:
-    del cases
+def _enough(group: Group) -> bool:
     return sum(sum(a.focus.rules.values()) for a in group.roots) >= group.rule.min_count
 
 

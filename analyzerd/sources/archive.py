@@ -177,11 +177,17 @@ def known_kinds() -> tuple[str, ...]:
 
 def _witness_health(parts: Parts) -> tuple[Health, ...]:
     """Say of each kind of witness whether anything given can speak for it."""
-    present = {source for part in parts for source in part_witnesses(part.kind, part.content)}
+    present = {source for part in parts for source in _witnesses(part)}
     return tuple(
         Health(0.0, source, "reading") if source in present else Health(0.0, source, "blind", why, mend)
         for source, (why, mend) in _WITNESSES.items()
     )
+
+
+def _witnesses(part: Part) -> frozenset[str]:
+    if Path(part.name).name.removesuffix(".gz") == recording.KERNEL_LOG:
+        return frozenset({"kernel"})
+    return part_witnesses(part.kind, part.content)
 
 
 def _set_up(part: Part, files: Sequence[SettingsFile]) -> Part:

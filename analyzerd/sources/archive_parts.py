@@ -14,11 +14,9 @@ from analyzerd.sources.samples_text import read_samples
 
 Block: TypeAlias = Lines | Entries | Sample
 _TAIL_BYTES = 1 << 16
-_JOURNAL_WITNESSES = {
-    "kernel": (b'"_TRANSPORT":"kernel"', b'"_TRANSPORT": "kernel"', b"\n_TRANSPORT=kernel\n"),
-    "systemd": (b'"UNIT":"', b'"UNIT": "', b"\nUNIT=", b"\nUSER_UNIT="),
-    "gunicorn": (b"gunicorn",),
-}  # fmt: skip
+_KERNEL_MARKS = (b'"_TRANSPORT":"kernel"', b'"_TRANSPORT": "kernel"', b"\n_TRANSPORT=kernel")
+_SYSTEMD_MARKS = (b'"UNIT":"', b'"UNIT": "', b"\nUNIT=", b"\nUSER_UNIT=")
+_MOST_ENTRY_BYTES = 1 << 20
 _WITNESS_OF_KIND = {
     "dmesg": ("kernel",),
     "samples": ("samples",),
@@ -104,23 +102,30 @@ def part_witnesses(kind: str, content: Content) -> frozenset[str]:
     if kind in _WITNESS_OF_KIND:
         return frozenset(_WITNESS_OF_KIND[kind])
     if kind in {"journal-json", "journal-export"}:
-        return _seen_in_journal(content)
+        return _seen_in_journal(kind, content)
     if kind == "journal-short":
         return frozenset(_seen_in_text(content.head()))
     return frozenset({"gunicorn"} if kind == "app" else {kind})
 
 
-def _seen_in_journal(content: Content) -> frozenset[str]:
+def _seen_in_journal(kind: str, content: Content) -> frozenset[str]:
     """Search the whole output (of standard input the beginning): one unit's journal has no kernel lines."""
     found: set[str] = set()
     chunks = content.chunks([]) if content.path is not None else iter((content.head(),))
-    before = b"\n"
+    end, rest = b"\n" if kind == "journal-json" else b"\n\n", b""
     for chunk in chunks:
-        text, before = before + chunk, chunk[-64:]
-        found |= {name for name, marks in _JOURNAL_WITNESSES.items() if any(mark in text for mark in marks)}
-        if len(found) == len(_JOURNAL_WITNESSES):
-            break
-    return frozenset(found)
+        *entries, rest = (rest + chunk).split(end)
+        rest = rest[-_MOST_ENTRY_BYTES:]
+        found.update(*map(_seen_in_entry, entries))
+    return frozenset(found | _seen_in_entry(rest))
+
+
+def _seen_in_entry(entry: bytes) -> set[str]:
+    """The kernel's own words about a process named gunicorn are no log of gunicorn's."""
+    if any(mark in entry for mark in _KERNEL_MARKS):
+        return {"kernel"}
+    found = {"gunicorn"} if b"gunicorn" in entry else set()
+    return found | {"systemd"} if any(mark in entry for mark in _SYSTEMD_MARKS) else found
 
 
 _TEXT_MARKS: dict[str, Callable[[bytes], bool]] = {

@@ -7,12 +7,14 @@ from pathlib import Path
 
 from analyzerd.sources.archive_settings import is_settings_file
 
+KERNEL_LOG = "kernel.json"
+"""All that the kernel said meanwhile: empty, it said nothing."""
 _STREAMS = {
     "gunicorn.log": "gunicorn",
     "gunicorn-access.log": "gunicorn.access",
     "nginx-error.log": "nginx.error",
     "nginx-access.log": "nginx.access",
-    "kernel.json": "journal-json",
+    KERNEL_LOG: "journal-json",
     "journal.json": "journal-json",
     "journal.export": "journal-export",
     "samples.jsonl": "samples",

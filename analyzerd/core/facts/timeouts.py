@@ -134,6 +134,28 @@ def endpoint_completes(case: Case) -> Value:
     return 0.0 if durations_logged(case) else None
 
 
+@fact("timeout.in_full")
+def timeout_in_full(case: Case) -> Value:
+    """Whether the request had all of `timeout`: several binds of a sync worker may cut it to half of that."""
+    if case.setting("gunicorn.worker_class") not in (None, "sync") or len(case.addresses) < 2:
+        return True
+    limit_s, waited_s = case.number("gunicorn.timeout"), _nginx_waited_s(case)
+    if limit_s is not None and waited_s is not None:
+        return waited_s >= limit_s
+    finished_s = endpoint_completes(case)
+    return None if finished_s is None else not finished_s
+
+
+def _nginx_waited_s(case: Case) -> float | None:
+    """Shortest wait of nginx for a request to the endpoint that failed in that moment."""
+    waits = [
+        float(waited)
+        for s in case.find("nginx.request-failed", within_s=AT_ONCE_S)
+        if s.fields.get("endpoint") == endpoint(case) and isinstance(waited := s.fields.get("upstream_s"), int | float)
+    ]
+    return min(waits, default=None)
+
+
 @fact("timeout.cut_short")
 def timeout_cut_short(case: Case) -> Value:
     """Whether the worker was timed out while it still served (it had not said goodbye before)."""

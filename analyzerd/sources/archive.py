@@ -6,7 +6,7 @@ recording's ``expected.json``. Executes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeAlias
@@ -16,7 +16,7 @@ from analyzerd.formats import KINDS
 from analyzerd.model import Health, Setting, Stream
 from analyzerd.sources import recording
 from analyzerd.sources.archive_kinds import ARCHIVE_KINDS, Content, kind_of
-from analyzerd.sources.archive_parts import Block, part_blocks, part_witnesses
+from analyzerd.sources.archive_parts import Block, Heard, heard_in, part_blocks
 from analyzerd.sources.archive_settings import (
     SettingsFile,
     is_settings_file,
@@ -114,9 +114,10 @@ class _Opening:
 
     def archive(self) -> Archive:
         """Put together what was found; settings are read here, so that they see every file."""
-        files = self._settings_files
-        parts = tuple(_set_up(part, files) for part in self._parts)
-        return Archive(parts, read_settings(files), (*_witness_health(parts), *self._gaps))
+        files, heard = self._settings_files, [_heard(part) for part in self._parts]
+        unit = unit_name(files) or _only(unit for one in heard for unit in one.units)
+        parts = tuple(_set_up(part, files, unit) for part in self._parts)
+        return Archive(parts, read_settings(files, unit), (*_witness_health(heard), *self._gaps))
 
     def _add_directory(self, folder: Path) -> None:
         if recording.is_recording(folder):
@@ -175,22 +176,28 @@ def known_kinds() -> tuple[str, ...]:
     return (*KINDS, *ARCHIVE_KINDS)
 
 
-def _witness_health(parts: Parts) -> tuple[Health, ...]:
+def _heard(part: Part) -> Heard:
+    if Path(part.name).name.removesuffix(".gz") == recording.KERNEL_LOG:
+        return Heard(frozenset({"kernel"}))
+    return heard_in(part.kind, part.content)
+
+
+def _only(units: Iterable[str]) -> str:
+    """The unit when all of it is about a single one: what names none is about that one too."""
+    found = set(units)
+    return found.pop() if len(found) == 1 else ""
+
+
+def _witness_health(heard: Sequence[Heard]) -> tuple[Health, ...]:
     """Say of each kind of witness whether anything given can speak for it."""
-    present = {source for part in parts for source in _witnesses(part)}
+    present = {source for one in heard for source in one.witnesses}
     return tuple(
         Health(0.0, source, "reading") if source in present else Health(0.0, source, "blind", why, mend)
         for source, (why, mend) in _WITNESSES.items()
     )
 
 
-def _witnesses(part: Part) -> frozenset[str]:
-    if Path(part.name).name.removesuffix(".gz") == recording.KERNEL_LOG:
-        return frozenset({"kernel"})
-    return part_witnesses(part.kind, part.content)
-
-
-def _set_up(part: Part, files: Sequence[SettingsFile]) -> Part:
-    """Give the part's stream what the settings say of it: its unit and its access-log format."""
-    stream = replace(part.stream, unit=unit_name(files), log_format=log_format(part.kind, part.name, files))
+def _set_up(part: Part, files: Sequence[SettingsFile], unit: str) -> Part:
+    """Give the part's stream what is known of it: its unit and its access-log format."""
+    stream = replace(part.stream, unit=unit, log_format=log_format(part.kind, part.name, files))
     return replace(part, stream=stream)

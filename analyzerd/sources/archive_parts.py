@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import TypeAlias
 
 from analyzerd.model import Entries, Entry, Health, Lines, Sample, Stream
@@ -16,6 +18,7 @@ Block: TypeAlias = Lines | Entries | Sample
 _TAIL_BYTES = 1 << 16
 _KERNEL_MARKS = (b'"_TRANSPORT":"kernel"', b'"_TRANSPORT": "kernel"', b"\n_TRANSPORT=kernel")
 _SYSTEMD_MARKS = (b'"UNIT":"', b'"UNIT": "', b"\nUNIT=", b"\nUSER_UNIT=")
+_UNIT_OF_ENTRY = re.compile(rb'"?\b_SYSTEMD_UNIT"?(?:=|: ?")([^"\n]{1,255}\.service)')
 _MOST_ENTRY_BYTES = 1 << 20
 _WITNESS_OF_KIND = {
     "dmesg": ("kernel",),
@@ -97,27 +100,44 @@ def _last_uptime_s(content: Content, head: bytes) -> float:
     return syslog_text.last_uptime_s(tail)
 
 
-def part_witnesses(kind: str, content: Content) -> frozenset[str]:
-    """Name the kinds of witness (Health.source) that a part can speak for."""
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """Who speaks in a part: kinds of witness (Health.source), and the units whose entries name gunicorn."""
+
+    witnesses: frozenset[str]
+    units: frozenset[str] = frozenset()
+
+
+def heard_in(kind: str, content: Content) -> Heard:
+    """Find out for whom a part can speak. A journal is searched whole: one unit's journal has no kernel lines."""
     if kind in _WITNESS_OF_KIND:
-        return frozenset(_WITNESS_OF_KIND[kind])
+        return Heard(frozenset(_WITNESS_OF_KIND[kind]))
     if kind in {"journal-json", "journal-export"}:
-        return _seen_in_journal(kind, content)
+        return _heard_in_journal(kind, content)
     if kind == "journal-short":
-        return frozenset(_seen_in_text(content.head()))
-    return frozenset({"gunicorn"} if kind == "app" else {kind})
+        return Heard(frozenset(_seen_in_text(content.head())))
+    return Heard(frozenset({"gunicorn"} if kind == "app" else {kind}))
 
 
-def _seen_in_journal(kind: str, content: Content) -> frozenset[str]:
-    """Search the whole output (of standard input the beginning): one unit's journal has no kernel lines."""
-    found: set[str] = set()
+def _heard_in_journal(kind: str, content: Content) -> Heard:
+    witnesses, units = set[str](), set[str]()
+    for entry in _raw_entries(kind, content):
+        seen = _seen_in_entry(entry)
+        witnesses |= seen
+        if "gunicorn" in seen and (unit := _UNIT_OF_ENTRY.search(entry)) is not None:
+            units.add(unit[1].decode("utf-8", "replace"))
+    return Heard(frozenset(witnesses), frozenset(units))
+
+
+def _raw_entries(kind: str, content: Content) -> Iterator[bytes]:
+    """Cut, not parsed; of standard input just the beginning."""
     chunks = content.chunks([]) if content.path is not None else iter((content.head(),))
     end, rest = b"\n" if kind == "journal-json" else b"\n\n", b""
     for chunk in chunks:
         *entries, rest = (rest + chunk).split(end)
         rest = rest[-_MOST_ENTRY_BYTES:]
-        found.update(*map(_seen_in_entry, entries))
-    return frozenset(found | _seen_in_entry(rest))
+        yield from entries
+    yield rest
 
 
 def _seen_in_entry(entry: bytes) -> set[str]:

@@ -57,9 +57,8 @@ def open_settings(path: Path) -> SettingsFile:
     return SettingsFile(str(path), data.decode("utf-8", "replace"))
 
 
-def read_settings(files: Sequence[SettingsFile]) -> tuple[Setting, ...]:
-    """Read what the files set, in gunicorn's order: its file, the unit, the command line as it ran."""
-    unit = unit_name(files)
+def read_settings(files: Sequence[SettingsFile], unit: str) -> tuple[Setting, ...]:
+    """Read what the files set for a unit, in gunicorn's order: its file, the unit, the command line as it ran."""
     layers = sorted(
         ((_rank(file), layer) for file in files if (layer := _gunicorn_layer(file, unit)) is not None),
         key=lambda ranked: ranked[0],

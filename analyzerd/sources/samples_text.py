@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -59,7 +60,9 @@ def read_samples(blocks: Iterable[bytes], unit: str, notes: list[str]) -> Iterat
 
 def _sample(line: _Line, unit: str) -> Sample:
     raw = (_cgroup(line.cgroup, unit),) if line.cgroup else ()
-    return Sample(line.time, line.host, line.processes, line.listeners, line.cgroups + raw, line.disks)
+    processes = tuple(p if p.unit or not unit else replace(p, unit=unit) for p in line.processes)
+    listeners = tuple(x if x.unit or not unit else replace(x, unit=unit) for x in line.listeners)
+    return Sample(line.time, line.host, processes, listeners, line.cgroups + raw, line.disks)
 
 
 def _cgroup(files: dict[str, Any], unit: str) -> CgroupReading:

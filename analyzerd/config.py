@@ -167,7 +167,7 @@ def load(path: Path | None = None) -> Config:
     main = path or DEFAULT_PATH
     if path is not None and not main.is_file():
         raise ConfigError(
-            "no such file (or not a file); create it, or leave --config away to use {DEFAULT_PATH}", str(path)
+            f"no such file (or not a file); create it, or leave --config away to use {DEFAULT_PATH}", str(path)
         )
     nodes = [node for file in _files(main) if (node := _read(file)) is not None]
     values: dict[str, Any] = {}

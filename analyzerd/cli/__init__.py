@@ -9,10 +9,14 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Sequence
+from importlib import import_module
 
 from analyzerd import __version__
 
 DAEMON_MODULES = ("pydantic", "pydantic_settings", "slack_sdk", "systemd", "psutil", "watchdog")
+OWN_MODULE = ("diagnose", "explain", "rules")
+"""Verbs whose work is ``run`` of the module of their name."""
+
 EX_FAILED, EX_USAGE, EX_CONFIG = 1, 2, 78
 
 
@@ -51,14 +55,9 @@ def _fail(message: str, code: int) -> int:
 
 
 def _work_of(arguments: argparse.Namespace) -> Callable[[argparse.Namespace], int]:
-    if arguments.verb == "diagnose":
-        from analyzerd.cli import diagnose  # noqa: PLC0415
-
-        return diagnose.run
-    if arguments.verb == "rules":
-        from analyzerd.cli import rules  # noqa: PLC0415
-
-        return rules.run
+    if arguments.verb in OWN_MODULE:
+        work: Callable[[argparse.Namespace], int] = import_module(f"analyzerd.cli.{arguments.verb}").run
+        return work
     from analyzerd.cli import stored  # noqa: PLC0415
 
     return {"status": stored.status, "incidents": stored.incidents, "report": stored.report}[arguments.verb]
@@ -75,6 +74,7 @@ def parser() -> argparse.ArgumentParser:
     _common(root, suppress=False)
     verbs = root.add_subparsers(dest="verb", metavar="VERB", title="verbs")
     _diagnose(verbs)
+    _explain(verbs)
     _rules(verbs)
     _stored(verbs)
     return root
@@ -120,18 +120,48 @@ def _diagnose(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         help="log file, .gz, journalctl -o json|export output, .journal file or folder, recording, or - (standard "
         "input); none: this machine's journal of the last 24 hours",
     )
-    verb.add_argument("--as", dest="as_kind", default="", metavar="KIND", help="read every PATH as this kind of log")
+    _reading(verb)
     verb.add_argument(
         "--fail-on", choices=("warning", "critical"), help="exit 1 when a problem at least this bad was found"
     )
     verb.add_argument("--full", action="store_true", help="all evidence, not only what decided")
+
+
+def _reading(verb: argparse.ArgumentParser) -> None:
+    """Add how PATHs are read and with which rules."""
+    verb.add_argument("--as", dest="as_kind", default="", metavar="KIND", help="read every PATH as this kind of log")
+    _rules_dir(verb)
+
+
+def _rules_dir(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--rules-dir", action="append", default=[], metavar="DIR", help="more rules, above the vendor's")
+
+
+def _explain(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    verb = verbs.add_parser(
+        "explain",
+        help="why a problem got its cause, or what the rules make of a line",
+        description="Shows every suspect of a problem with what is for it, against it and missing, and what to collect "
+        "next; or which rules see a line, and which part of a rule a line misses.",
+        epilog="analyzerctl explain --line '[2026-11-23 07:00:48 +0000] [9] [CRITICAL] WORKER TIMEOUT (pid:12)'",
+    )
+    _common(verb)
+    _window(verb)
+    verb.add_argument(
+        "what",
+        nargs="*",
+        metavar="INCIDENT|PATH",
+        help="an incident's ID as messages and `incidents` show it; with PATHs (as for diagnose) it is looked for "
+        "there, without an ID all of them are explained",
+    )
+    verb.add_argument("--line", metavar="TEXT", help="explain this line; - reads it from standard input")
+    _reading(verb)
 
 
 def _rules(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     verb = verbs.add_parser("rules", help="list, show, test and check the rules")
     _common(verb)
-    verb.add_argument("--rules-dir", action="append", default=[], metavar="DIR", help="more rules, above the vendor's")
+    _rules_dir(verb)
     actions = verb.add_subparsers(dest="action", metavar="ACTION", required=True)
     listing = actions.add_parser("list", help="every rule in force with its title")
     listing.add_argument("--kind", choices=("signal", "cause"), help="only these")

@@ -24,10 +24,14 @@ OPERATOR_RULES = Path("/etc/analyzerd/rules.d")
 
 def run(arguments: argparse.Namespace) -> int:
     """Do the action asked for."""
-    folders = [OPERATOR_RULES, *map(Path, arguments.rules_dir)]
-    rules = build(read_layers(folders), facts=FACTS, solvers=SOLVERS)
+    rules = rules_in_force(arguments.rules_dir)
     actions = {"list": _list, "show": _show, "test": _test, "lint": _lint}
     return actions[arguments.action](arguments, rules)
+
+
+def rules_in_force(folders: Iterable[str]) -> RuleSet:
+    """Rules of the vendor, the operator, and of more folders; files that cannot be used are among its problems."""
+    return build(read_layers([OPERATOR_RULES, *map(Path, folders)]), facts=FACTS, solvers=SOLVERS)
 
 
 def _all(rules: RuleSet) -> dict[str, Rule]:

@@ -69,13 +69,19 @@ def _weigh(rule: CauseRule, case: Case, signals: Mapping[str, SignalRule]) -> Ju
         [_check(c, case, signals, supports=supports) for c in conditions]
         for conditions, supports in ((rule.evidence, True), (rule.against, False))
     )
+    verdict, confidence = weigh(rule, for_, against)
+    supported = any(e.truth is Truth.TRUE and e.weight != "weak" for e in for_)
+    because = next((b.id for b in rule.because if b.when is None or holds(b.when, case, signals)), "")
+    return Judged(rule, Hypothesis(rule.id, verdict, round(confidence, 2), because, (*for_, *against)), supported)
+
+
+def weigh(rule: CauseRule, for_: list[Evidence], against: list[Evidence]) -> tuple[Verdict, float]:
+    """What a cause's evidence amounts to: a verdict and a confidence from 0 to 1."""
     verdict = _verdict(rule, for_, against)
     confidence = _confidence(rule.prior, verdict, for_, against)
     if confidence < UNSURE and verdict in (Verdict.CONFIRMED, Verdict.LIKELY):
         verdict = Verdict.POSSIBLE
-    supported = any(e.truth is Truth.TRUE and e.weight != "weak" for e in for_)
-    because = next((b.id for b in rule.because if b.when is None or holds(b.when, case, signals)), "")
-    return Judged(rule, Hypothesis(rule.id, verdict, round(confidence, 2), because, (*for_, *against)), supported)
+    return verdict, confidence
 
 
 def _verdict(rule: CauseRule, for_: list[Evidence], against: list[Evidence]) -> Verdict:

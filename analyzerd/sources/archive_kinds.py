@@ -40,6 +40,13 @@ class Content:
         content._stdin = stdin_chunks(content._notes)
         return content
 
+    @classmethod
+    def of_bytes(cls, data: bytes) -> Content:
+        """Hold text that is here already."""
+        content = cls(None, [data])
+        content._stdin = iter(())
+        return content
+
     def head(self) -> bytes:
         """Return the first HEAD_BYTES at most, cut at a line's end where there is one; nothing of a file of blanks.
 

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from analyzerd.cli import main
 from analyzerd.core.engine import Engine
 from analyzerd.model import Health
 from analyzerd.store.db import Store
@@ -25,23 +24,7 @@ INCIDENT_KEYS = {
 }  # fmt: skip
 HYPOTHESIS_KEYS = {"cause", "verdict", "confidence", "for", "against", "missing"}
 VERBS = ([], ["diagnose"], ["rules"], ["rules", "list"], ["rules", "show"], ["rules", "test"], ["rules", "lint"],
-         ["status"], ["incidents"], ["report"])  # fmt: skip
-Ran = tuple[int, str, str]
-
-
-@pytest.fixture
-def ctl(capsys: pytest.CaptureFixture[str]):  # type: ignore[no-untyped-def]
-    """Return a function that runs analyzerctl and returns exit code, output and errors."""
-
-    def run(*arguments: str | Path) -> Ran:
-        try:
-            code = main([str(a) for a in arguments])
-        except SystemExit as stop:
-            code = int(stop.code or 0)
-        shown = capsys.readouterr()
-        return code, shown.out, shown.err
-
-    return run
+         ["explain"], ["status"], ["incidents"], ["report"])  # fmt: skip
 
 
 @pytest.mark.parametrize("verb", VERBS, ids=" ".join)

@@ -9,9 +9,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from analyzerd.core.baselines import Baseline
 from analyzerd.core.growth import Curve
 from analyzerd.core.ledger import AppLedger, address_of, worker_of
 from analyzerd.core.measure import EVERYTHING, Load, Ours, measure, threads_of
+from analyzerd.core.past import Compared, compare
 from analyzerd.core.signals import AppSignals, signal_key
 from analyzerd.core.state import Focus
 from analyzerd.model import AccessTally, Health, ProcessReading, Sample, Setting, Signal, Value
@@ -64,6 +66,7 @@ class Case:
     tallies: Sequence[AccessTally] = ()
     curves: Mapping[int, Curve] = field(default_factory=dict)
     ours: Ours = EVERYTHING
+    baseline: Baseline | None = None
     remembered: dict[str, object] = field(default_factory=dict)
 
     @cached_property
@@ -80,6 +83,11 @@ class Case:
         tallies = [t for t in self.tallies if from_s - 5.0 <= t.time_s + 5.0 and t.time_s < to_s]
         samples = [s for s in self.samples if from_s - 0.5 <= s.time_s <= to_s + 0.5]
         return measure(samples, tallies, self.ours, self.threads)
+
+    @cached_property
+    def compared(self) -> tuple[Compared, ...]:
+        """What requests take now and what they took before, by endpoint."""
+        return compare(self.tallies, self.ours, self.baseline, self.focus.t1_s)
 
     @cached_property
     def threads(self) -> int | None:

@@ -77,9 +77,6 @@ class Engine:
         self.intake = Intake(rules, self.state.streams)
         for setting in [s for known in self.state.settings.values() for s in known.values()]:
             self.intake.learn(setting)
-        for known in self.state.settings.values():
-            for setting in known.values():
-                self.intake.learn(setting)
         self._life = Rules(rules.signals, rules.causes)
 
     # ---- inputs ----------------------------------------------------------------------------------------
@@ -118,18 +115,19 @@ class Engine:
             if not ended and time_s - known.looked_s < watch.EVERY_S:
                 continue  # looked at on a grid of the clock, so that the order of arrival leaves no trace
             known.looked_s = time_s
-            for event in watch.look(self._watch_view(app, time_s, ended=ended), known):
+            view = self._watch_view(app, time_s, ended=ended)
+            for event in watch.look(view, known):
                 for rule, captures in self.intake.match(event):
                     effects += self._signal(rule, event, captures)
+            effects += lifecycle.learn_usual(self.state, app, view.ours, time_s)
         return effects
 
     def _watch_view(self, app: str, time_s: float, *, ended: bool) -> watch.View:
         state = self.state
         ours = watch.ours_of(app, self.options.apps, len(state.ledgers))
-        ledger = state.ledgers[app]
-        curves = state.curves
+        ledger, past = state.ledgers[app], state.baselines.get(app)
         threads = threads_of(ledger.worker_class, self._settings_of(app))
-        return watch.View(app, state.samples, state.tallies, curves, ledger, ours, threads, time_s, ended)
+        return watch.View(app, state.samples, state.tallies, state.curves, ledger, ours, threads, time_s, ended, past)
 
     def _event(self, event: Event) -> list[Effect]:
         self._witness(event.source, event.time_s)
@@ -316,6 +314,7 @@ class Engine:
             self.state.tallies,
             self.state.curves,
             ours,
+            self.state.baselines.get(app),
         )
 
     def _samples_of(self, app: str) -> tuple[Sample, ...]:

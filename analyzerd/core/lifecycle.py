@@ -9,21 +9,28 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from analyzerd.core.baselines import HISTORY_S, Baseline, Gathered, encode_baseline, gather, learn
 from analyzerd.core.case import Case
 from analyzerd.core.correlate import Answer, Timing
 from analyzerd.core.describe import Group, Rules, describe
 from analyzerd.core.facts import FACTS
+from analyzerd.core.measure import Ours
 from analyzerd.core.state import EngineState, Focus, OpenIncident, incident_id
 from analyzerd.model import (
     Benign,
     Effect,
     Incident,
+    SaveBaseline,
     SaveBenign,
     SaveIncident,
+    Severity,
     State,
     Verdict,
 )
 from analyzerd.units import format_duration
+
+TREND = "derived.memory-growth"
+"""What is foretold has not happened yet: it slows no request."""
 
 
 def publish(
@@ -264,3 +271,31 @@ def _resolve(state: EngineState, entry: OpenIncident, resolution: str) -> SaveIn
         revision=entry.incident.revision + 1,
     )
     return SaveIncident(entry.incident, "resolved")
+
+
+# ---- what is usual -------------------------------------------------------------------------------------
+
+
+def learn_usual(state: EngineState, app: str, ours: Ours, time_s: float) -> list[Effect]:
+    """Gather the hour under way; keep what it taught when it has ended."""
+    hour, deploys = state.hours.setdefault(app, Gathered()), tuple(state.ledgers[app].deploys())
+    hour.spoilt = hour.spoilt or is_troubled(state, app)
+    ended = gather(hour, state.tallies, ours, deploys, time_s)
+    before = state.baselines.get(app, Baseline())
+    after = before if ended is None else learn(before, ended)
+    if after == before:
+        return []
+    state.baselines[app] = after
+    return [SaveBaseline(time_s, app, encode_baseline(after))]
+
+
+def is_troubled(state: EngineState, app: str) -> bool:
+    """Whether an incident of the app is open that can make requests slow; what has lasted a week has become usual."""
+    return any(
+        not entry.closed
+        and entry.incident.app == app
+        and entry.incident.severity is not Severity.INFO
+        and entry.incident.counts.keys() != {TREND}
+        and state.now_s - entry.incident.first_seen_s < HISTORY_S
+        for entry in state.incidents.values()
+    )

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 
 import msgspec
 
+from analyzerd.core.baselines import Baseline, Gathered
 from analyzerd.core.growth import Curve
 from analyzerd.core.intake import StreamState
 from analyzerd.core.ledger import AppLedger
@@ -16,7 +17,7 @@ from analyzerd.core.readings import tallies_worth_saving, worth_saving
 from analyzerd.core.watch import Watched
 from analyzerd.model import AccessTally, Health, Incident, Sample, Setting, Signal
 
-FORMAT = "analyzerd.engine/4"
+FORMAT = "analyzerd.engine/5"
 """Bumped when the shape below changes: the store sets an older state aside and the engine starts fresh."""
 
 
@@ -82,13 +83,16 @@ class EngineState:
     heard: dict[str, Health] = field(default_factory=dict)
     curves: dict[int, Curve] = field(default_factory=dict)
     watched: dict[str, Watched] = field(default_factory=dict)
+    hours: dict[str, Gathered] = field(default_factory=dict)
+    baselines: dict[str, Baseline] = field(default_factory=dict)
 
 
 def encode(state: EngineState) -> bytes:
-    """The state as JSON. Samples are large: only those still in use are saved."""
+    """The state as JSON. Samples are large: only those still in use are saved; baselines are saved by themselves."""
     oldest_s = min((f.t0_s for f in state.foci if not f.sealed), default=None)
     samples, tallies = worth_saving(state.samples, oldest_s), tallies_worth_saving(state.tallies)
-    return msgspec.json.encode(replace(state, samples=samples, tallies=tallies), enc_hook=_plain)
+    hot = replace(state, samples=samples, tallies=tallies, baselines={})
+    return msgspec.json.encode(hot, enc_hook=_plain)
 
 
 def _plain(value: object) -> object:

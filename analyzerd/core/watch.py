@@ -11,11 +11,12 @@ from dataclasses import dataclass
 
 from analyzerd.core import growth
 from analyzerd.core.apps import Apps
-from analyzerd.core.estimators import percentile, queue_wait, shift, waves
+from analyzerd.core.baselines import Baseline
+from analyzerd.core.estimators import percentile, queue_wait, waves
 from analyzerd.core.ledger import AppLedger
 from analyzerd.core.measure import BUCKET_S, Load, Ours, clocks_of, measure
-from analyzerd.formats.clock import NOTHING, OTHERS
-from analyzerd.model import AccessTally, Clock, Event, Fields, Sample
+from analyzerd.core.past import HISTORY_S, compare, slower
+from analyzerd.model import AccessTally, Event, Fields, Sample
 
 EVERY_S = 10.0
 LATE_S = 5.0
@@ -23,7 +24,6 @@ LATE_S = 5.0
 WINDOW_S = 60.0
 AGAIN_S = 60.0
 GROWTH_EVERY_S = 300.0
-HISTORY_S = 900.0
 LEAST_REQUESTS = 50
 LEAST_IN_BUCKET = 5
 SLOW_QUEUE_S = 0.5
@@ -46,7 +46,7 @@ class Watched:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What the watch may look at: one app's inputs up to a moment. ``ended``: nothing more will come."""
+    """What the watch may look at: one app's inputs up to a moment, and its past. ``ended``: nothing more will come."""
 
     app: str
     samples: Sequence[Sample]
@@ -57,6 +57,7 @@ class View:
     threads: int | None
     now_s: float
     ended: bool
+    baseline: Baseline | None = None
 
 
 def ours_of(app: str, apps: Apps, serving: int) -> Ours:
@@ -161,7 +162,7 @@ def why_slow(view: View, load: Load, from_s: float, to_s: float) -> str:
     """A kind of slowness that holds in the window and in both halves of it; '' when there is none."""
     if load.requests < LEAST_REQUESTS:
         return ""
-    if endpoint_shift(view.tallies, view.ours, view.now_s) is not None:
+    if slower(compare(view.tallies, view.ours, view.baseline, view.now_s)) is not None:
         return "service"
     start_s, end_s = max(from_s, load.from_s), min(to_s, load.to_s)
     middle_s = (start_s + end_s) / 2
@@ -205,37 +206,6 @@ def backed_up(whole: Load, part: Load) -> bool:
 
 
 KINDS = {"contention": contended, "interpreter": switching, "faults": thrashing, "backlog": backed_up}
-
-
-@dataclass(frozen=True, slots=True)
-class Shift:
-    """An endpoint whose usual service time has changed: medians in seconds."""
-
-    endpoint: str
-    before_s: float
-    after_s: float
-
-
-def endpoint_shift(tallies: Sequence[AccessTally], ours: Ours, now_s: float) -> Shift | None:
-    """The endpoint that slowed down most against its own past: three times and 200 ms, 20 requests on both sides."""
-    found: list[Shift] = []
-    rows = [t for t in tallies if t.time_s >= now_s - HISTORY_S and t.source == "gunicorn.access" and ours.log(t)]
-    for name in sorted({name for t in rows for name in t.clocks if name != OTHERS}):
-        moved = shift(_series(rows, name), 20)
-        if moved is not None and moved[1] >= 3 * moved[0] and moved[1] >= moved[0] + 0.2:
-            found.append(Shift(name, *moved))
-    return max(found, key=lambda s: s.after_s / s.before_s, default=None)
-
-
-def compared(tallies: Sequence[AccessTally], ours: Ours, now_s: float) -> bool:
-    """Whether there were requests enough, before and after, to see a change of the service time."""
-    rows = [t for t in tallies if t.time_s >= now_s - HISTORY_S and t.source == "gunicorn.access" and ours.log(t)]
-    names = {name for t in rows for name in t.clocks if name != OTHERS}
-    return any(shift(_series(rows, name), 20) is not None for name in names)
-
-
-def _series(rows: Sequence[AccessTally], name: str) -> list[Clock]:
-    return [t.clocks.get(name, NOTHING) for t in rows]
 
 
 # ---- recycling and growth ------------------------------------------------------------------------------

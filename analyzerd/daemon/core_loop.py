@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
+from analyzerd.core.baselines import decode_baseline
 from analyzerd.core.engine import Engine
 from analyzerd.core.state import FORMAT, decode, encode
 from analyzerd.daemon.clock import now_s
@@ -135,9 +136,12 @@ class CoreLoop:
 
 
 def restored(store: Store, build: Callable[..., Engine]) -> Engine:
-    """Give the engine the state it had when it was last committed; none when there is none that fits."""
+    """Give the engine the state it had when it was last committed, none when there is none that fits, and the past."""
     blob = store.load_state()
-    return build(decode(blob) if blob else None)
+    engine = build(decode(blob) if blob else None)
+    known = {app: decode_baseline(content) for app, content in store.baselines().items()}
+    engine.state.baselines = {app: baseline for app, baseline in known.items() if baseline is not None}
+    return engine
 
 
 def state_format() -> str:

@@ -146,4 +146,13 @@ class Blind:
     open: bool
 
 
-Effect: TypeAlias = SaveIncident | CountSignals | SaveBenign | Blind
+@dataclass(frozen=True, slots=True)
+class SaveBaseline:
+    """What is usual for an app, as the core encodes it: changes once an hour, so it is kept beside the state."""
+
+    time_s: float
+    app: str
+    content: bytes
+
+
+Effect: TypeAlias = SaveIncident | CountSignals | SaveBenign | Blind | SaveBaseline

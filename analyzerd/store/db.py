@@ -18,6 +18,7 @@ from analyzerd.model import (
     Effect,
     Health,
     Incident,
+    SaveBaseline,
     SaveBenign,
     SaveIncident,
 )
@@ -83,6 +84,9 @@ class Store:
                 self._save_benign(effect)
             case Blind():
                 self._save_blind(effect)
+            case SaveBaseline():
+                row = (storable(effect.app), effect.time_s, effect.content)
+                self._db.execute("INSERT OR REPLACE INTO baselines VALUES (?, ?, ?)", row)
 
     def _save_incident(self, effect: SaveIncident, now_s: float) -> None:
         incident, content = effect.incident, encode_incident(effect.incident)
@@ -135,6 +139,7 @@ class Store:
             self._db.execute("DELETE FROM outbox WHERE state != 'due' AND incident NOT IN (SELECT id FROM incidents)")
             self._db.execute("DELETE FROM signal_counts WHERE hour_s < ?", (before_s,))
             self._db.execute("DELETE FROM benign WHERE last_s < ?", (before_s,))
+            self._db.execute("DELETE FROM baselines WHERE saved_s < ?", (before_s,))
             return gone.rowcount
 
     def load_checkpoints(self) -> tuple[Checkpoint, ...]:
@@ -146,6 +151,10 @@ class Store:
         """Return the engine's state, or None when there is none or its layout is another one."""
         rows = self._rows("SELECT state FROM engine_state WHERE format = ?", self._state_format)
         return bytes(rows[0]["state"]) if rows else None
+
+    def baselines(self) -> Mapping[str, bytes]:
+        """Return what was saved of each app's past."""
+        return {row["app"]: bytes(row["content"]) for row in self._rows("SELECT app, content FROM baselines")}
 
     def incidents(self, *, open_only: bool = False, since_s: float = 0.0) -> tuple[Incident, ...]:
         """Return incidents last seen at or after ``since_s`` (open ones always), oldest first."""

@@ -45,4 +45,8 @@ CREATE TABLE sinks (
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT
 """
 
-MIGRATIONS: tuple[str, ...] = (_FIRST,)
+_BASELINES = """
+CREATE TABLE baselines (app TEXT PRIMARY KEY, saved_s REAL NOT NULL, content BLOB NOT NULL) STRICT
+"""
+
+MIGRATIONS: tuple[str, ...] = (_FIRST, _BASELINES)

@@ -10,7 +10,17 @@ from pathlib import Path
 import pytest
 
 from analyzerd.errors import StoreError
-from analyzerd.model import Benign, Blind, Checkpoint, CountSignals, Health, SaveBenign, SaveIncident, State
+from analyzerd.model import (
+    Benign,
+    Blind,
+    Checkpoint,
+    CountSignals,
+    Health,
+    SaveBaseline,
+    SaveBenign,
+    SaveIncident,
+    State,
+)
 from analyzerd.store.db import Store
 from analyzerd.store.outbox import Outbox
 from tests.made_incidents import HOSTILE, OUT_OF_MEMORY, RESOLVED, UNKNOWN, hostile_incident, numbered, saved
@@ -45,6 +55,18 @@ def test_everything_committed_is_there_after_reopening(path: Path) -> None:
     assert again.blind_spots() == (spot,)
     again.commit([Blind(spot, open=False)], [], None, 12.0)
     assert again.blind_spots() == ()
+
+
+def test_what_is_usual_is_kept_beside_the_state_and_outlives_its_layout(path: Path) -> None:
+    """The newest past of each app is there for a program whose state has another shape."""
+    store = Store(path, state_format="1")
+    for content in (b"old", b"new"):
+        store.commit([SaveBaseline(9.0, "shop", content), SaveBaseline(9.0, "api", b"x")], [], b"state", 10.0)
+    store.close()
+    again = Store(path, state_format="2")
+    assert again.baselines() == {"shop": b"new", "api": b"x"}
+    again.prune(10.0)
+    assert again.baselines() == {}
 
 
 def test_a_commit_that_fails_leaves_no_trace(path: Path) -> None:
@@ -83,7 +105,7 @@ def test_a_newer_database_is_refused_naming_both_versions(path: Path) -> None:
         db.execute("PRAGMA user_version=99")
     db.close()
     for opening in (Store, Store.open_readonly):
-        with pytest.raises(StoreError, match=r"version 99.*up to 1"):
+        with pytest.raises(StoreError, match=r"version 99.*up to 2"):
             opening(path)
 
 

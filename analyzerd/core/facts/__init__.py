@@ -6,9 +6,10 @@ it measures.
 
 from __future__ import annotations
 
-from analyzerd.core.facts import capacity, deaths, growing, memory, recycling, service, stack, timeouts, upstream
+from analyzerd.core.facts import capacity, deaths, growing, memory, past, recycling, service, stack, timeouts, upstream
 from analyzerd.core.facts.registry import FACTS, Fact
 
 __all__ = [
-    "FACTS", "Fact", "capacity", "deaths", "growing", "memory", "recycling", "service", "stack", "timeouts", "upstream",
+    "FACTS", "Fact", "capacity", "deaths", "growing", "memory", "past", "recycling", "service", "stack", "timeouts",
+    "upstream",
 ]  # fmt: skip

@@ -11,7 +11,7 @@ from dataclasses import fields
 from analyzerd.core.case import Case
 from analyzerd.core.facts.registry import FACTS, Fact, fact
 from analyzerd.core.measure import Load
-from analyzerd.core.watch import Shift, compared, endpoint_shift, switching
+from analyzerd.core.watch import switching
 from analyzerd.model import Value
 
 TARGET_USE = 0.70
@@ -128,45 +128,6 @@ def quota_suspected(case: Case) -> Value:
     if load.run_queue is None or load.idle is None:
         return None
     return load.run_queue > 0.25 and load.idle > 0.2
-
-
-@fact("service.compared")
-def service_compared(case: Case) -> Value:
-    """Whether there was a past to compare with."""
-    return compared(case.tallies, case.ours, case.focus.t1_s)
-
-
-def _shift(case: Case) -> Shift | None:
-    return endpoint_shift(case.tallies, case.ours, case.focus.t1_s)
-
-
-@fact("service.slower")
-def service_slower(case: Case) -> Value:
-    """Whether an endpoint takes three times its own past and 200 ms more; None where there is no past."""
-    if _shift(case) is not None:
-        return True
-    return False if compared(case.tallies, case.ours, case.focus.t1_s) else None
-
-
-@fact("service.endpoint")
-def service_endpoint(case: Case) -> Value:
-    """The endpoint that slowed down most."""
-    found = _shift(case)
-    return found.endpoint if found else None
-
-
-@fact("service.before_s")
-def service_before(case: Case) -> Value:
-    """Its usual time before."""
-    found = _shift(case)
-    return round(found.before_s, 3) if found else None
-
-
-@fact("service.after_s")
-def service_after(case: Case) -> Value:
-    """Its usual time now."""
-    found = _shift(case)
-    return round(found.after_s, 3) if found else None
 
 
 @fact("load.connections_unlimited")

@@ -92,6 +92,12 @@ class SamplingConfig(_Part):
     disks: tuple[str, ...] = ()
 
 
+class WitnessConfig(_Part):
+    """Who is asked beside logs and /proc. Each that is off is a named blind spot."""
+
+    control_socket: bool = True
+
+
 class SlackConfig(_Part):
     """Where messages go. Without token and webhook they are printed to standard output."""
 
@@ -127,6 +133,7 @@ class Config(BaseSettings):
     nginx_conf: str = ""
     rules_dirs: tuple[Path, ...] = (OPERATOR_RULES,)
     sampling: SamplingConfig = SamplingConfig()
+    witnesses: WitnessConfig = WitnessConfig()
     slack: SlackConfig = SlackConfig()
     timing: TimingConfig = TimingConfig()
     apps: tuple[AppConfig, ...] = ()

@@ -52,6 +52,14 @@ MISTAKES = {
         "slack:\n  token: xoxb-1-planted\n",
         "1:1: configuration: slack.token is set but slack.channel is not: name the channel to post to",
     ),
+    "a misspelt witness": (
+        "witnesses:\n  control_soket: true\n",
+        "2:3: unknown key 'control_soket', did you mean 'control_socket'?",
+    ),
+    "a witness that is not a truth": (
+        "witnesses: {control_socket: maybe}\n",
+        "1:29: witnesses.control_socket: must be true or false",
+    ),
     "twice": ("state_dir: /a\nstate_dir: /b\n", "2:1: key 'state_dir' stands twice; first on line 1"),
     "a list": ("- a\n", "1:1: the file must hold keys and values, like 'state_dir: /var/lib/analyzerd'"),
 }

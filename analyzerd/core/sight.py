@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from analyzerd.model import Blind, Effect, Health
 
 BLIND = ("blind", "gap")
-WHOLE = ("samples",)
+WHOLE = ("samples", "control socket")
 """Sources with one reader for all units: when it says it reads, it reads everywhere."""
 
 

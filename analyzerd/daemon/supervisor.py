@@ -30,7 +30,6 @@ from analyzerd.errors import AnalyzerdError, ConfigError, StoreError
 from analyzerd.model import Checkpoint
 from analyzerd.notify.contract import Sink, Words
 from analyzerd.notify.sender import Sender
-from analyzerd.probes.machine import MachineProbe
 from analyzerd.rules.schema import RuleSet
 from analyzerd.sources.rulefiles import RuleWatch, vendor_dir
 from analyzerd.store.db import Store
@@ -171,8 +170,7 @@ class _Daemon:
             Sender(outbox, self._sinks, say=_say).run(now_s, self._stop, self._wake_sender)
 
     def _run_sampler(self) -> None:
-        units = tuple(u for app in self._config.apps for u in app.units)
-        with closing(MachineProbe(units, self._config.sampling.disks)) as probe:
+        with closing(wiring.machine(self._config)) as probe:
             sampler = Sampler(
                 probe,
                 probe.health,

@@ -19,6 +19,8 @@ from analyzerd.notify.console import Console
 from analyzerd.notify.contract import Sink, Words
 from analyzerd.notify.slack import SlackChannel
 from analyzerd.notify.webhook import SlackWebhook
+from analyzerd.probes.control_socket import ControlSocketProbe
+from analyzerd.probes.machine import MachineProbe
 from analyzerd.render import blocks, text
 from analyzerd.rules.layers import build
 from analyzerd.rules.schema import RuleSet
@@ -60,6 +62,13 @@ def journal(config: Config) -> JournalSource | None:
     if not config.journal.enabled:
         return None
     return JournalSource(config.journal.units, path=config.journal.path or None)
+
+
+def machine(config: Config) -> MachineProbe:
+    """Build the probe of processes, sockets and cgroups, with what else it may ask."""
+    units = tuple(unit for app in config.apps for unit in app.units)
+    control = ControlSocketProbe(enabled=config.witnesses.control_socket)
+    return MachineProbe(units, config.sampling.disks, control=control)
 
 
 def nginx_conf(config: Config) -> str:

@@ -29,6 +29,7 @@ _TEXTS = (
     "worker_tmp_dir",
     "loglevel",
     "config",
+    "control_socket",
 )
 _NAMES = (*_INTEGERS, *_TEXTS, "bind", "preload_app")
 _DEFAULTS: Mapping[str, Value] = {
@@ -57,6 +58,9 @@ _LONG = {
     **{"--" + name.replace("_", "-"): name for name in _NAMES if name not in ("keepalive", "preload_app")},
 }
 _SHORT = {"-w": "workers", "-b": "bind", "-k": "worker_class", "-t": "timeout", "-c": "config"}
+_CLASSES = {"ggevent": "gevent", "gtornado": "tornado", "gasgi": "asgi", "geventlet": "eventlet"}
+_LOADED_CLASS = re.compile(r"<class '([\w.]{1,200})'>")
+_OWN_CLASS = re.compile(r"gunicorn\.workers\.(\w+)\.\w+")
 _BARE_FORMAT = re.compile(r"--access-logformat[= ](%.{0,4096}?)(?= --?[a-zA-Z]|\s*\Z)")
 _FLAGS = ("--daemon", "-D", "--reload", "--capture-output", "--enable-stdio-inheritance", "--spew", "-R")
 _NO_VALUE = (
@@ -123,6 +127,26 @@ def effective(*layers: tuple[Setting, ...], time_s: float = 0.0, unit: str = "")
     for layer in layers:
         found.update({setting.name.partition(".")[2]: (setting.value, setting.origin) for setting in layer})
     return _settings(found, time_s, unit)
+
+
+def from_memory(
+    values: Mapping[str, object], origin: str, *, time_s: float = 0.0, unit: str = ""
+) -> tuple[Setting, ...]:
+    """Type the values a running gunicorn says are in effect; what it does not say or words oddly is left out."""
+    found: dict[str, tuple[Value, str]] = {}
+    for name in _NAMES:
+        typed = _typed(name, values.get(name))
+        if typed is not None:
+            found[name] = (_class_name(typed) if name == "worker_class" else typed, origin)
+    return _settings(found, time_s, unit)
+
+
+def _class_name(value: Value) -> Value:
+    """``<class 'gunicorn.workers.gthread.ThreadWorker'>`` is what the settings call gthread."""
+    loaded = _LOADED_CLASS.fullmatch(str(value))
+    path = loaded[1] if loaded else str(value)
+    own = _OWN_CLASS.fullmatch(path)
+    return _CLASSES.get(own[1], own[1]) if own else path
 
 
 def _settings(found: dict[str, tuple[Value, str]], time_s: float, unit: str) -> tuple[Setting, ...]:

@@ -1,4 +1,4 @@
-"""How a gunicorn master was started: command line, config file, three variables. Executes nothing of it."""
+"""How a gunicorn master was started: command line, config file, a few variables. Executes nothing of it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from analyzerd.probes.finder import Found
 from analyzerd.probes.kept import read_file, read_link, stat_file
 from analyzerd.probes.proctext import parse_environment, title_role
 
-VARIABLES = ("GUNICORN_CMD_ARGS", "WEB_CONCURRENCY", "PORT")
+VARIABLES = ("GUNICORN_CMD_ARGS", "WEB_CONCURRENCY", "PORT", "XDG_RUNTIME_DIR", "HOME")
 DEFAULT_CONFIG = "gunicorn.conf.py"
 _CONFIG_BYTES = 1 << 18
 _ENVIRONMENT_BYTES = 1 << 20

@@ -10,6 +10,7 @@ from analyzerd.model import CgroupReading, Health, ProcessReading, Sample, Setti
 from analyzerd.probes.blindness import Sight, describe, unseen_units
 from analyzerd.probes.cgroup import CgroupProbe
 from analyzerd.probes.configured import settings_of
+from analyzerd.probes.control_socket import ControlSocketProbe
 from analyzerd.probes.disks import read_disks
 from analyzerd.probes.finder import Finder, Found
 from analyzerd.probes.host import HostProbe
@@ -29,6 +30,7 @@ class MachineProbe:
 
     ``units``: systemd services to watch (shell patterns allowed); none: every gunicorn found.
     ``extra_paths``: paths whose file systems matter beside those of the app (log folders).
+    ``control``: asks gunicorn itself what is in effect; None leaves it alone.
     """
 
     def __init__(
@@ -38,11 +40,13 @@ class MachineProbe:
         proc: str = "/proc",
         cgroup: str = "/sys/fs/cgroup",
         *,
+        control: ControlSocketProbe | None = None,
         wall_s: Callable[[], float] = _wall_s,
         monotonic_s: Callable[[], float] = time.monotonic,
     ) -> None:
         self._units, self._paths, self._proc = tuple(units), tuple(extra_paths), proc
         self._wall_s, self._monotonic_s = wall_s, monotonic_s
+        self._control = control
         self._finder, self._host = Finder(units, proc), HostProbe(proc)
         self._listeners, self._cgroups = ListenerProbe(proc), CgroupProbe(cgroup)
         self._probes: dict[tuple[int, float], ProcessProbe] = {}
@@ -54,7 +58,7 @@ class MachineProbe:
         now_s, wall_s = self._monotonic_s(), self._wall_s()
         found = self._finder.find(now_s)
         self._keep(found)
-        read = self._read_processes(found, now_s, wall_s)
+        read = self._with_heartbeats(self._read_processes(found, now_s, wall_s), found)
         owned = owned_listeners(self._listeners.listening() if read else (), _inodes(read), self._binds(read))
         listeners, accepted = self._listeners.read(owned)
         cgroups = self._read_cgroups(found)
@@ -78,12 +82,16 @@ class MachineProbe:
         by_unit = {one.unit: one for one in sorted(self.launches(), key=lambda one: one.start_s)}
         found: list[Setting] = []
         for launch in by_unit.values():
-            found += settings_of(with_config_read_again(launch), time_s)
+            written = settings_of(with_config_read_again(launch), time_s)
+            found += self._control.settings(launch, written, time_s) if self._control else written
+        if self._control:
+            self._control.keep(set(by_unit))
         return tuple(found)
 
     def health(self) -> tuple[Health, ...]:
         """Say what the last sample could not see, and what opens it."""
-        return describe(self._sight)
+        asked = self._control.health(self._sight.time_s) if self._control else ()
+        return (*describe(self._sight), *asked)
 
     def close(self) -> None:
         """Close every handle."""
@@ -116,6 +124,15 @@ class MachineProbe:
             else:
                 self._finder.forget(pid)
         return sorted(read, key=lambda pair: (pair[0].unit, pair[0].role, pair[0].pid))
+
+    def _with_heartbeats(self, read: Readings, found: dict[int, Found]) -> Readings:
+        """Let the masters tell the heartbeats of workers whose files may not be looked at."""
+        dark = {found[r.pid].member.ppid for r, handles in read if r.role == "worker" and handles.count is None}
+        ages: dict[int, float] = {}
+        for launch in self._launches.values() if self._control and dark else ():
+            if launch.pid in dark and self._control:
+                ages |= self._control.heartbeats(launch)
+        return [(replace(r, heartbeat_age_s=ages[r.pid]) if r.pid in ages else r, handles) for r, handles in read]
 
     def _read_cgroups(self, found: dict[int, Found]) -> tuple[CgroupReading, ...]:
         first = {one.member.unit: one for one in reversed(found.values()) if one.role == "master"}

@@ -14,7 +14,7 @@ from importlib import import_module
 from analyzerd import __version__
 
 DAEMON_MODULES = ("pydantic", "pydantic_settings", "slack_sdk", "systemd", "psutil", "watchdog")
-OWN_MODULE = ("diagnose", "explain", "rules")
+OWN_MODULE = ("diagnose", "explain", "replay", "rules")
 """Verbs whose work is ``run`` of the module of their name."""
 
 EX_FAILED, EX_USAGE, EX_CONFIG = 1, 2, 78
@@ -75,6 +75,7 @@ def parser() -> argparse.ArgumentParser:
     verbs = root.add_subparsers(dest="verb", metavar="VERB", title="verbs")
     _diagnose(verbs)
     _explain(verbs)
+    _replay(verbs)
     _rules(verbs)
     _stored(verbs)
     return root
@@ -155,6 +156,26 @@ def _explain(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
         "there, without an ID all of them are explained",
     )
     verb.add_argument("--line", metavar="TEXT", help="explain this line; - reads it from standard input")
+    _reading(verb)
+
+
+def _replay(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    verb = verbs.add_parser(
+        "replay",
+        help="what would have been posted in the last two weeks",
+        description="Runs the past through the same engine and lists the messages it would have posted. Posts nothing. "
+        "Without PATH: this machine's journal and log files, rotated ones too, as configured.",
+        epilog="To try a new rule: analyzerctl replay --since -14d --rule my-rule.yaml",
+    )
+    _common(verb)
+    _window(verb)
+    verb.add_argument("paths", nargs="*", metavar="PATH", help="instead of this machine's past; as for diagnose")
+    verb.add_argument(
+        "--rule",
+        default="",
+        metavar="ID|FILE",
+        help="try this rule, a file or one in force (shadow too), and list what it changes; -v lists every message",
+    )
     _reading(verb)
 
 

@@ -31,7 +31,7 @@ def as_json(found: Findings) -> str:
         "schema": SCHEMA,
         "incidents": [incident_json(i) for i in found.incidents],
         "benign": [{"id": b.id, "app": redact(b.app), "count": b.count, "because": b.because} for b in found.benign],
-        "coverage": _coverage(found),
+        "coverage": coverage_json(found),
     }
     return json.dumps(whole, indent=2, ensure_ascii=True) + "\n"
 
@@ -93,7 +93,8 @@ def _recommendation(r: Recommendation) -> dict[str, Any]:
     }
 
 
-def _coverage(found: Findings) -> list[dict[str, Any]]:
+def coverage_json(found: Findings) -> list[dict[str, Any]]:
+    """What was read and what could not be, in the documented form."""
     blind: dict[str, list[str]] = {}
     for health in found.blind:
         blind.setdefault(health.source, []).append(f"{health.why}; {health.mend}" if health.mend else health.why)

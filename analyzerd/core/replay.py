@@ -35,9 +35,19 @@ def _timed(part: Iterable[Lines | Entries | Sample], intake: Intake) -> Iterator
 def replay(engine: Engine, items: Iterable[Input]) -> Iterator[Effect]:
     """Step the engine through items in order, ticking at every deadline between them; then settle the end."""
     for item in items:
-        if isinstance(item, Event | AccessTally | Sample):
-            yield from run_until(engine, item.time_s)
-        yield from engine.step(item)
+        yield from advance(engine, item)
+    yield from settle(engine)
+
+
+def advance(engine: Engine, item: Input) -> Iterator[Effect]:
+    """Step one input, after the deadlines before it; the engine's clock stands at each effect's moment."""
+    if isinstance(item, Event | AccessTally | Sample):
+        yield from run_until(engine, item.time_s)
+    yield from engine.step(item)
+
+
+def settle(engine: Engine) -> Iterator[Effect]:
+    """End the input: finish half-read blocks and let every open question settle."""
     yield from engine.flush()
     yield from finish(engine)
 

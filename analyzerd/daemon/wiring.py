@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from analyzerd.config import Config, FileConfig
@@ -41,20 +41,25 @@ TEXT_WORDS = Words(
 )
 
 
-def load_rules(config: Config, previous: RuleSet | None = None) -> RuleSet:
-    """Read vendor and operator rules; files that cannot be used keep their last good version."""
-    return build(read_layers(config.rules_dirs), previous, facts=FACTS, solvers=SOLVERS)
+def load_rules(config: Config, previous: RuleSet | None = None, *, folders: Sequence[Path] = ()) -> RuleSet:
+    """Read the rules of vendor, operator and more ``folders``; unusable files keep their last good version."""
+    return build(read_layers([*config.rules_dirs, *folders]), previous, facts=FACTS, solvers=SOLVERS)
 
 
 def engine(config: Config, rules: RuleSet, state: EngineState | None = None) -> Engine:
     """Build the engine as configured."""
+    return Engine(rules, options(config), state)
+
+
+def options(config: Config) -> Options:
+    """Which apps there are and how patient to be."""
     timing = Timing(
         settle_s=config.timing.settle,
         patience_s=config.timing.patience,
         resolve_after_s=config.timing.resolve_after,
     )
     watched = tuple(unit for unit in config.journal.units if "nginx" not in unit)
-    return Engine(rules, Options(Apps(config.app_by_unit, watched), timing), state)
+    return Options(Apps(config.app_by_unit, watched), timing)
 
 
 def journal(config: Config) -> JournalSource | None:
@@ -80,11 +85,15 @@ def nginx_conf(config: Config) -> str:
 
 def log_files(config: Config) -> LogFileSource | None:
     """Build the follower of log files, None when there is none to follow."""
+    chosen = followed(config)
+    return LogFileSource(chosen) if chosen else None
+
+
+def followed(config: Config) -> list[tuple[str, Stream]]:
+    """Which files to follow and how to read them: as configured, else nginx's usual ones that are there."""
     chosen = config.files or tuple(f for f in USUAL_FILES if Path(f.path).exists())
-    if not chosen:
-        return None
-    known = {s.name: s.value for s in nginx_settings(nginx_conf(config))}
-    return LogFileSource([(f.path, _stream(f, str(known.get("nginx.log_format") or ""))) for f in chosen])
+    known = {s.name: s.value for s in nginx_settings(nginx_conf(config))} if chosen else {}
+    return [(f.path, _stream(f, str(known.get("nginx.log_format") or ""))) for f in chosen]
 
 
 def _stream(file: FileConfig, nginx_format: str) -> Stream:

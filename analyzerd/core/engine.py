@@ -119,6 +119,7 @@ class Engine:
             for event in watch.look(view, known):
                 for rule, captures in self.intake.match(event):
                     effects += self._signal(rule, event, captures)
+            lifecycle.keep_open(self.state, app, known.spell)
             effects += lifecycle.learn_usual(self.state, app, view.ours, time_s)
         return effects
 
@@ -221,7 +222,7 @@ class Engine:
         """When a Tick is due although nothing arrives; None when nothing waits."""
         quiet_s = self.options.timing.resolve_after_s
         due = [focus.due_s for focus in self.state.foci if not focus.sealed]
-        due += [e.incident.last_seen_s + quiet_s for e in self.state.incidents.values() if not e.closed]
+        due += [e.quiet_since_s + quiet_s for e in self.state.incidents.values() if not e.closed]
         return min(due, default=None)
 
     def _tick(self, time_s: float) -> list[Effect]:

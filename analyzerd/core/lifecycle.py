@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from analyzerd.core import patience
 from analyzerd.core.baselines import HISTORY_S, Baseline, Gathered, encode_baseline, gather, learn
 from analyzerd.core.case import Case
-from analyzerd.core.correlate import Answer, Timing
+from analyzerd.core.correlate import SLOWNESS, Answer, Timing
 from analyzerd.core.describe import Group, Rules, describe
 from analyzerd.core.facts import FACTS
 from analyzerd.core.measure import Ours
+from analyzerd.core.patience import Spell
 from analyzerd.core.state import EngineState, Focus, OpenIncident, incident_id
 from analyzerd.model import (
     Benign,
@@ -244,13 +246,20 @@ def resolve_quiet(state: EngineState, timing: Timing) -> list[Effect]:
     """End incidents that have been quiet long enough, and forget ended ones."""
     effects: list[Effect] = []
     for incident, entry in list(state.incidents.items()):
-        quiet_s = state.now_s - entry.incident.last_seen_s
+        quiet_s = state.now_s - entry.quiet_since_s
         if entry.closed:
             if not any(f.incident == incident for f in state.foci):
                 del state.incidents[incident]
         elif quiet_s >= timing.resolve_after_s:
             effects.append(_resolve(state, entry, f"quiet for {format_duration(quiet_s)}, assumed over"))
     return effects
+
+
+def keep_open(state: EngineState, app: str, spell: Spell) -> None:
+    """What was measured to be slow is not over while it is still near to it."""
+    for entry in state.incidents.values():
+        if not entry.closed and entry.incident.app == app and entry.incident.counts.keys() == {SLOWNESS}:
+            entry.near_s = max(entry.near_s, spell.near_s)
 
 
 def resolve_by(state: EngineState, incident: str, actor: str) -> list[Effect]:
@@ -263,6 +272,8 @@ def resolve_by(state: EngineState, incident: str, actor: str) -> list[Effect]:
 
 def _resolve(state: EngineState, entry: OpenIncident, resolution: str) -> SaveIncident:
     entry.closed = True
+    if entry.incident.app in state.watched and SLOWNESS in entry.incident.counts:
+        patience.end(state.watched[entry.incident.app].spell)
     entry.incident = replace(
         entry.incident,
         state=State.RESOLVED,

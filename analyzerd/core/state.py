@@ -53,7 +53,7 @@ class Focus:
 class OpenIncident:
     """An incident that can still change, with what sealed questions contributed to it.
 
-    ``told``: what it said when the last of them was sealed.
+    ``told``: what it said when the last of them was sealed. ``near_s``: when it was last seen not to be over yet.
     """
 
     incident: Incident
@@ -63,6 +63,12 @@ class OpenIncident:
     sealed_consequences: dict[str, int] = field(default_factory=dict)
     told: Incident | None = None
     closed: bool = False
+    near_s: float = 0.0
+
+    @property
+    def quiet_since_s(self) -> float:
+        """Since when nothing was seen of it."""
+        return max(self.incident.last_seen_s, self.near_s)
 
 
 @dataclass(slots=True)

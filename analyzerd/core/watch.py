@@ -1,17 +1,17 @@
 """Looks at the last minute of an app's readings and request clocks, and says when something is materially wrong.
 
 Raises derived events: that requests are slow, that workers leave in waves, that memory grows. Never says why.
-Quiet beats noisy: it wants enough requests, a stretch of time, and the same answer in both halves of it.
+Quiet beats noisy: it wants enough requests, a stretch of time, the same answer in both halves of it, and patience.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from analyzerd.core import growth
+from analyzerd.core import growth, patience
 from analyzerd.core.apps import Apps
-from analyzerd.core.baselines import Baseline
+from analyzerd.core.baselines import WHOLE, Baseline, usual
 from analyzerd.core.estimators import percentile, queue_wait, waves
 from analyzerd.core.ledger import AppLedger
 from analyzerd.core.measure import BUCKET_S, Load, Ours, clocks_of, measure
@@ -42,6 +42,7 @@ class Watched:
     slow_s: float = 0.0
     grown_s: float = 0.0
     wave_s: float = 0.0
+    spell: patience.Spell = field(default_factory=patience.Spell)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,11 +99,24 @@ def _slowness(view: View, known: Watched, from_s: float, to_s: float) -> list[Ev
     stretch = slow_stretch(view, from_s, to_s)
     load = window(view, *(stretch or (from_s, to_s)))
     reason = "queue" if stretch else why_slow(view, load, from_s, to_s)
-    if load.requests < LEAST_REQUESTS or not reason:
+    if not reason and patience.is_held(known.spell, view.now_s) and slow_stretch(view, from_s, to_s, patience.NEAR):
+        known.spell.near_s = view.now_s
+    if load.requests < LEAST_REQUESTS or not reason or not _worth_telling(view, known.spell, load, reason):
         return []
     known.slow_s = view.now_s
+    patience.tell(known.spell, view.now_s)
     fields: Fields = {"event": "latency", "reason": reason, "from_s": load.from_s, "to_s": load.to_s}
     return [Event(view.now_s, "derived", _sentence(load, reason), view.app, fields=fields)]
+
+
+def _worth_telling(view: View, spell: patience.Spell, load: Load, reason: str) -> bool:
+    """Whether this slowness is not what every week brings, and has lasted. At the end of input nobody can wait."""
+    hour = usual(view.baseline, WHOLE, view.now_s)
+    if reason != "service" and patience.is_usual(load, hour) and not patience.is_severe(load, hour):
+        return False
+    patience.note(spell, load.from_s, view.now_s)
+    mine = [t for t in view.tallies if view.ours.log(t)]
+    return view.ended or patience.is_ripe(spell, load, mine, hour, view.now_s)
 
 
 def _sentence(load: Load, reason: str) -> str:
@@ -131,10 +145,13 @@ def complete(view: View, from_s: float, to_s: float) -> list[AccessTally]:
     return [t for t in view.tallies if early_s <= t.time_s <= limit_s and view.ours.log(t)]
 
 
-def slow_stretch(view: View, from_s: float, to_s: float) -> tuple[float, float] | None:
-    """The span in which requests queued, bucket after bucket; None when they did not, or not lastingly."""
+def slow_stretch(view: View, from_s: float, to_s: float, share: float = 1.0) -> tuple[float, float] | None:
+    """The span in which requests queued, bucket after bucket; None when they did not, or not lastingly.
+
+    ``share`` of the limit that counts as queued already.
+    """
     buckets = _queues(complete(view, from_s, to_s))
-    slow = [start for start, queue_s in buckets.items() if queue_s >= SLOW_QUEUE_S]
+    slow = [start for start, queue_s in buckets.items() if queue_s >= share * SLOW_QUEUE_S]
     if len(slow) < (SLOW_BUCKETS_AT_END if view.ended else SLOW_BUCKETS):
         return None
     inside = [start for start in buckets if slow[0] <= start <= slow[-1]]

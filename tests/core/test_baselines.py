@@ -23,25 +23,18 @@ from analyzerd.core.replay import finish, run_until
 from analyzerd.core.state import decode, encode
 from analyzerd.core.watch import ours_of
 from analyzerd.formats.clock import clock_of
-from analyzerd.formats.scenario import UNIT, parse_scenario
+from analyzerd.formats.scenario import UNIT
 from analyzerd.model import (
     AccessTally,
     Effect,
     Event,
-    Health,
-    HostReading,
     Incident,
-    ListenerReading,
-    ProcessReading,
-    Sample,
     SaveBaseline,
     SaveIncident,
-    Setting,
-    Tick,
 )
+from tests.core.loads import APP, bucket, reading, ready, started
 from tests.core.stage import RULES, Engine
 
-APP = "app"
 HOUR, DAY = 3600.0, 86400.0
 MONDAY = 1_801_440_000.0
 """A Monday, 0:00 UTC."""
@@ -51,30 +44,11 @@ STEP_S = 300.0
 Speed = Callable[[float], float]
 
 
-def started(at_s: float = MONDAY) -> Engine:
-    """Return an engine that knows one app, at a moment."""
-    engine = Engine(RULES)
-    for item in parse_scenario("+0s start 27.0.1 sync master=8 workers=12,13"):
-        if not isinstance(item, Tick):
-            engine.step(item)
-    engine.step(Tick(at_s))
-    return engine
-
-
-def bucket(time_s: float, seconds: float, n: int = 20, path: str = "/report") -> list[AccessTally]:
-    """Return the requests of ten seconds as both access logs count them."""
-    clocks = {path: clock_of([(seconds, n)])}
-    return [
-        AccessTally(time_s, source, unit, n, {"200": n}, time_s, time_s + 9, clocks)
-        for source, unit in (("gunicorn.access", UNIT), ("nginx.access", "nginx.service"))
-    ]
-
-
 def live(engine: Engine, from_s: float, to_s: float, speed: Speed, step_s: float = STEP_S) -> Iterator[Effect]:
     """Let time pass with requests that take what ``speed`` says of the moment; yields the effects."""
     time_s = from_s
     while time_s < to_s:
-        for tally in bucket(time_s, speed(time_s)):
+        for tally in bucket(time_s, 20, speed(time_s)):
             yield from engine.step(tally)
         yield from run_until(engine, time_s + step_s)
         time_s += step_s
@@ -99,7 +73,7 @@ def lived(days: float, speed: Speed, from_s: float = MONDAY) -> Engine:
 
 def slow_now(engine: Engine, time_s: float, seconds: float) -> bool | None:
     """Say whether requests of that speed are slower than ever at a moment; None without anything to compare with."""
-    tallies = [t for n in range(6) for t in bucket(time_s - 10.0 * n - 10.0, seconds)]
+    tallies = [t for n in range(6) for t in bucket(time_s - 10.0 * n - 10.0, 20, seconds)]
     ours = ours_of(APP, engine.options.apps, 1)
     found = compare(sorted(tallies, key=lambda t: t.time_s), ours, engine.state.baselines.get(APP), time_s)
     return slower(found) is not None if any(c.weeks for c in found) else None
@@ -136,26 +110,13 @@ def test_a_rush_that_comes_with_summer_time_is_no_anomaly(hours: float) -> None:
     assert slow_now(engine, MONDAY + 7 * DAY + (9.5 + 3 * hours) * HOUR, 0.4) is True
 
 
-def reading(time_s: float) -> Sample:
-    """Return a machine whose workers wait for something else than a CPU."""
-    workers = tuple(
-        ProcessReading(pid, "worker", UNIT, cpu_user_s=time_s % 1e5 / 50, cpu_system_s=0.0, wait_ns=0,
-                       voluntary_switches=1, major_faults=0, connections=1)
-        for pid in (12, 13)
-    )  # fmt: skip
-    host = HostReading(cores=4, cpu_s={"user": time_s % 1e5, "idle": 3 * (time_s % 1e5)})
-    return Sample(time_s, host, workers, (ListenerReading("127.0.0.1:8000", queue=1, unit=UNIT),))
-
-
 def told(engine: Engine, from_s: float, seconds: float) -> list[Incident]:
     """Play four minutes of requests with their readings; return the incidents told."""
     effects = list[Effect]()
-    for source in ("gunicorn", "nginx.error", "kernel"):
-        engine.step(Health(from_s, source, "reading"))
-    engine.step(Setting(from_s, UNIT, "gunicorn.timeout", 30, "test"))
+    ready(engine, from_s)
     for number in range(24):
         at_s = from_s + 10.0 * number
-        for item in (reading(at_s + 2), *bucket(at_s, seconds), reading(at_s + 7)):
+        for item in (reading(at_s + 2), *bucket(at_s, 20, seconds), reading(at_s + 7)):
             effects += engine.step(item)
         effects += run_until(engine, at_s + 10.0)
     effects += finish(engine)
@@ -181,7 +142,7 @@ def test_the_rush_itself_is_not_told() -> None:
 
 def test_an_hour_with_an_incident_teaches_nothing() -> None:
     """Nine to ten was slow while an incident was open: the hour stays unknown, the others are learnt."""
-    engine, seen = started(), list[Effect]()
+    engine, seen = started(MONDAY), list[Effect]()
     seen += live(engine, MONDAY, MONDAY + 9.0 * HOUR, steady)
     death = Event(MONDAY + 9.2 * HOUR, "gunicorn", "WORKER TIMEOUT (pid:12)", UNIT, 8, fields={"level": "CRITICAL"})
     seen += live(engine, MONDAY + 9.0 * HOUR, MONDAY + 9.2 * HOUR, steady)
@@ -197,7 +158,7 @@ def test_an_hour_with_an_incident_teaches_nothing() -> None:
 
 def test_what_a_deploy_does_is_passed_over() -> None:
     """Requests that waited for a reload do not count; the rest of their hour does."""
-    engine = started()
+    engine = started(MONDAY)
     list(live(engine, MONDAY, MONDAY + 600, steady, 10.0))
     engine.step(Event(MONDAY + 600, "gunicorn", "Handling signal: hup", UNIT, 8, fields={"level": "INFO"}))
     list(live(engine, MONDAY + 600, MONDAY + 635, lambda _: 9.0, 10.0))
@@ -214,7 +175,7 @@ def aged(baseline: Baseline) -> Baseline:
 
 def test_a_restart_changes_nothing_of_what_is_learnt() -> None:
     """An engine stopped and started again, in the middle of an hour as well, learns what one left alone does."""
-    alone, engine = lived(8, rush), started()
+    alone, engine = lived(8, rush), started(MONDAY)
     at_s, saved = MONDAY, dict[str, bytes]()
     for hours in (0.5, 30.25, 100.0, 61.25):
         effects = list(live(engine, at_s, at_s + hours * HOUR, rush))
@@ -269,7 +230,7 @@ def test_one_bad_week_moves_little_and_a_lasting_change_becomes_usual() -> None:
 
 def test_what_has_lasted_a_week_has_become_usual() -> None:
     """An incident open for longer than a week no longer keeps the hours from being learnt."""
-    engine = started()
+    engine = started(MONDAY)
     engine.step(Event(MONDAY, "gunicorn", "WORKER TIMEOUT (pid:12)", UNIT, 8, fields={"level": "CRITICAL"}))
     list(live(engine, MONDAY, MONDAY + 600, steady))
     assert len(engine.state.incidents) == 1
@@ -283,7 +244,7 @@ def test_what_has_lasted_a_week_has_become_usual() -> None:
 
 def test_scanners_do_not_become_usual() -> None:
     """Thousands of requests answered 404 change neither the failures nor the rate of what is served."""
-    engine = started()
+    engine = started(MONDAY)
     for number in range(14):
         at_s = MONDAY + number * STEP_S
         scan = AccessTally(
@@ -303,7 +264,7 @@ def test_ten_thousand_endpoints_take_thirty_places_and_the_busy_one_keeps_its_ow
     engine = lived(7.5, steady)
     for number in range(24 * 60):
         at_s = MONDAY + 7.5 * DAY + 60.0 * number
-        for tally in bucket(at_s, 0.05, 200):
+        for tally in bucket(at_s, 200, 0.05):
             names = [f"/{'a' * 200}{(11 * number + k) % 10_000}" for k in range(11)]
             engine.step(replace(tally, clocks={**tally.clocks, **dict.fromkeys(names, clock_of([(0.05, 20)]))}))
         list(run_until(engine, at_s + 60.0))

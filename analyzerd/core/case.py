@@ -67,6 +67,7 @@ class Case:
     curves: Mapping[int, Curve] = field(default_factory=dict)
     ours: Ours = EVERYTHING
     baseline: Baseline | None = None
+    endings: Sequence[AccessTally] = ()
     remembered: dict[str, object] = field(default_factory=dict)
 
     @cached_property

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
-from analyzerd.core import growth, lifecycle, sight, watch
+from analyzerd.core import endings, growth, lifecycle, sight, watch
 from analyzerd.core.apps import Apps, app_of
 from analyzerd.core.case import Case, Witnesses
 from analyzerd.core.correlate import NOWHERE, Answer, Timing, fold, open_focus
@@ -18,7 +18,7 @@ from analyzerd.core.intake import Intake
 from analyzerd.core.judge import Judged, judge
 from analyzerd.core.ledger import AppLedger, address_of, is_forged, note, note_address, note_reading
 from analyzerd.core.measure import threads_of
-from analyzerd.core.readings import add_sample, add_tally
+from analyzerd.core.readings import add_sample, add_tally, only_of
 from analyzerd.core.signals import AppSignals, keep, prune
 from analyzerd.core.state import EngineState, Focus
 from analyzerd.model import (
@@ -91,7 +91,7 @@ class Engine:
             case Event():
                 return self._event(item)
             case AccessTally():
-                add_tally(self.state.tallies, item)
+                self._tally(item)
             case Sample():
                 self._sample(item)
             case Setting():
@@ -159,6 +159,9 @@ class Engine:
         if ledger is not None:
             note(ledger, signal)
         keep(self.state.signals, signal)
+        cut = endings.cut_short(rule.id, event, self._settings_of(app)) if rule.id in endings.SOURCES else None
+        if cut is not None:
+            self._tally(cut)
         self._counts[app, rule.id] = self._counts.get((app, rule.id), 0) + 1
         if rule.opens and not _is_foreign(signal) and not (ledger is not None and is_forged(ledger, signal)):
             scope = app or f"@{signal.fields.get('upstream_address') or ''}"
@@ -189,6 +192,10 @@ class Engine:
             note_reading(self._ledger(app), reading, sample.time_s)
         for listener in sample.listeners:
             note_address(self._ledger(self.options.apps.of_unit(listener.unit)), listener.address)
+
+    def _tally(self, tally: AccessTally) -> None:
+        add_tally(self.state.tallies, tally)
+        endings.add_ending(self.state.endings, tally)
 
     def _ledger(self, app: str) -> AppLedger:
         return self.state.ledgers.setdefault(app, AppLedger(app))
@@ -316,22 +323,13 @@ class Engine:
             self.state.curves,
             ours,
             self.state.baselines.get(app),
+            self.state.endings,
         )
 
     def _samples_of(self, app: str) -> tuple[Sample, ...]:
         """The readings without what they hold of other apps."""
-        if len(self.state.ledgers) < 2:
-            return tuple(self.state.samples)
-        of_unit = self.options.apps.of_unit
-        return tuple(
-            replace(
-                sample,
-                processes=tuple(x for x in sample.processes if of_unit(x.unit) == app),
-                listeners=tuple(x for x in sample.listeners if of_unit(x.unit) == app),
-                cgroups=tuple(x for x in sample.cgroups if of_unit(x.unit) == app),
-            )
-            for sample in self.state.samples
-        )
+        samples, of_unit = self.state.samples, self.options.apps.of_unit
+        return tuple(samples if len(self.state.ledgers) < 2 else only_of(samples, lambda unit: of_unit(unit) == app))
 
     def _settings_of(self, app: str) -> Mapping[str, Setting]:
         merged: dict[str, Setting] = {}

@@ -64,6 +64,7 @@ def measure(samples: Sequence[Sample], tallies: Iterable[AccessTally], ours: Our
     """Reduce a window. ``ours`` says which readings and access logs are the app's."""
     mine = [t for t in tallies if ours.log(t)]
     service, upstream = clocks_of(mine, "gunicorn.access"), clocks_of(mine, "nginx.access")
+    aborted = clocks_of(mine, "gunicorn.cut")
     from_s, to_s = _span(samples, mine)
     requests, window_s = max(service.n, upstream.n), to_s - from_s
     crew = [sum(p.role == "worker" and ours.unit(p.unit) for p in s.processes) for s in samples]
@@ -79,14 +80,16 @@ def measure(samples: Sequence[Sample], tallies: Iterable[AccessTally], ours: Our
         imbalance=_imbalance(samples, ours, threads or 1),
         throttled=_throttled(samples, ours),
     )
-    load = _with_clocks(load, service, upstream)
+    load = _with_clocks(load, service, upstream, aborted)
     return _with_cpu(load, list(_pairs(samples, ours)), _host(samples), service.sum_s if service.n else None)
 
 
-def _with_clocks(load: Load, service: Clock, upstream: Clock) -> Load:
+def _with_clocks(load: Load, service: Clock, upstream: Clock, aborted: Clock) -> Load:
+    """Aborted requests held their slots to the end, whatever gunicorn's log says they took."""
     d50, d95 = estimate.percentile(service, 0.5), estimate.percentile(service, 0.95)
     u50, u95 = estimate.percentile(upstream, 0.5), estimate.percentile(upstream, 0.95)
     slots = (load.workers or 0) * (load.threads or 1)
+    busy_s = service.sum_s + aborted.sum_s
     return replace(
         load,
         service_mean=estimate.mean(service),
@@ -96,7 +99,7 @@ def _with_clocks(load: Load, service: Clock, upstream: Clock) -> Load:
         upstream_p95=u95,
         queue_p50=estimate.queue_wait(u50, d50),
         queue_p95=estimate.queue_wait(u95, d95),
-        utilisation=estimate.utilisation(service.sum_s, slots, load.window_s) if service.n and slots else None,
+        utilisation=estimate.utilisation(busy_s, slots, load.window_s) if service.n and slots else None,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import insort
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
 from analyzerd.formats.clock import added, merge
@@ -20,6 +21,17 @@ def add_sample(samples: list[Sample], sample: Sample) -> None:
     """Put a sample in its place; the oldest goes when there are enough."""
     insort(samples, sample, key=lambda s: s.time_s)
     del samples[:-MAX_SAMPLES]
+
+
+def only_of(samples: Iterable[Sample], ours: Callable[[str], bool]) -> Iterator[Sample]:
+    """The same samples with the readings of some units only."""
+    for sample in samples:
+        yield replace(
+            sample,
+            processes=tuple(x for x in sample.processes if ours(x.unit)),
+            listeners=tuple(x for x in sample.listeners if ours(x.unit)),
+            cgroups=tuple(x for x in sample.cgroups if ours(x.unit)),
+        )
 
 
 def add_tally(tallies: list[AccessTally], tally: AccessTally) -> None:

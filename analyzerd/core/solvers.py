@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import math
 
-from analyzerd.core import sizing
+from analyzerd.core import sizing, time_limits
 from analyzerd.core.case import Case
 from analyzerd.core.facts import FACTS
 from analyzerd.core.solver import SOLVERS, Answer, Solver, solver
 from analyzerd.units import format_bytes
 
-__all__ = ["SOLVERS", "Answer", "Solver", "sizing", "solver"]
+__all__ = ["SOLVERS", "Answer", "Solver", "sizing", "solver", "time_limits"]
 
 RESERVE_SHARE = 0.10
 RESERVE_MIN_BYTES = 256 << 20

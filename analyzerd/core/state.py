@@ -91,6 +91,7 @@ class EngineState:
     watched: dict[str, Watched] = field(default_factory=dict)
     hours: dict[str, Gathered] = field(default_factory=dict)
     baselines: dict[str, Baseline] = field(default_factory=dict)
+    endings: list[AccessTally] = field(default_factory=list)
 
 
 def encode(state: EngineState) -> bytes:

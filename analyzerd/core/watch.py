@@ -65,7 +65,7 @@ def ours_of(app: str, apps: Apps, serving: int) -> Ours:
     """Which readings are the app's. nginx's log names no unit: it is the app's where there is just one."""
 
     def log(tally: AccessTally) -> bool:
-        return serving <= 1 if tally.source == "nginx.access" else apps.of_unit(tally.unit) == app
+        return serving <= 1 if tally.source.startswith("nginx.") else apps.of_unit(tally.unit) == app
 
     return Ours(lambda unit: apps.of_unit(unit) == app, log)
 

@@ -6,10 +6,22 @@ it measures.
 
 from __future__ import annotations
 
-from analyzerd.core.facts import capacity, deaths, growing, memory, past, recycling, service, stack, timeouts, upstream
+from analyzerd.core.facts import (
+    capacity,
+    deaths,
+    ending,
+    growing,
+    memory,
+    past,
+    recycling,
+    service,
+    stack,
+    timeouts,
+    upstream,
+)
 from analyzerd.core.facts.registry import FACTS, Fact
 
 __all__ = [
-    "FACTS", "Fact", "capacity", "deaths", "growing", "memory", "past", "recycling", "service", "stack", "timeouts",
-    "upstream",
+    "FACTS", "Fact", "capacity", "deaths", "ending", "growing", "memory", "past", "recycling", "service", "stack",
+    "timeouts", "upstream",
 ]  # fmt: skip

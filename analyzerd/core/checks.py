@@ -146,6 +146,8 @@ OF_FACT: Mapping[str, tuple[str, ...]] = {
     "listen.": ("readings",),
     "mismatch.": ("gunicorn-times",),
     "requests.": ("nginx-times",),
+    "requests.fit": ("history",),
+    "tail.": ("gunicorn-times", "history"),
 }
 """Checks that open a fact, by its name or the longest beginning of it."""
 

@@ -115,23 +115,24 @@ def _locked(path: Path) -> Iterator[None]:
         yield
 
 
-def venv(version: str) -> Path:
-    """Give the folder of a cached virtual environment with this gunicorn, Flask and SQLAlchemy."""
-    home = CACHE / f"venv-gunicorn-{version}"
+def venv(version: str, more: tuple[str, ...] = ()) -> Path:
+    """Give the folder of a cached virtual environment with this gunicorn, Flask, SQLAlchemy and `more`."""
+    # Old gunicorns import pkg_resources, which setuptools 81 dropped.
+    wanted = (f"gunicorn=={version}", "flask>=3,<4", "sqlalchemy>=2,<3", "setuptools<81", *more)
+    return venv_with("-".join([f"gunicorn-{version}", *(name.partition("[")[0] for name in more)]), wanted)
+
+
+def venv_with(name: str, wanted: tuple[str, ...]) -> Path:
+    """Give the folder of a cached virtual environment with these packages, made once per machine."""
+    home = CACHE / f"venv-{name}"
     ready = home / "ready"
-    with _locked(CACHE / f"venv-gunicorn-{version}.lock"):
+    with _locked(CACHE / f"venv-{name}.lock"):
         if not ready.exists():
-            _make_venv(home, version)
+            subprocess.run([sys.executable, "-m", "venv", "--clear", home], check=True)
+            pip = [home / "bin" / "python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+            subprocess.run([*pip, *wanted], check=True)
             ready.touch()
     return home
-
-
-def _make_venv(home: Path, version: str) -> None:
-    """Old gunicorns import pkg_resources, which setuptools 81 dropped."""
-    subprocess.run([sys.executable, "-m", "venv", "--clear", home], check=True)
-    wanted = [f"gunicorn=={version}", "flask>=3,<4", "sqlalchemy>=2,<3", "setuptools<81"]
-    pip = [home / "bin" / "python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    subprocess.run([*pip, *wanted], check=True)
 
 
 # ---- programs ------------------------------------------------------------------------------------------
@@ -260,7 +261,10 @@ def stream(journal_run: Path, unit: str, identifier: str, priority: int = 6) -> 
 
 
 class Gunicorn(Program):
-    """A real gunicorn of one version serving the demo app at `address`; access log in a file of its own."""
+    """A real gunicorn of one version serving the demo app at `address`; access log in a file of its own.
+
+    `more` are packages beside it, `before` is put in front of the command line (as `prlimit --nofile=48`).
+    """
 
     def __init__(
         self,
@@ -273,14 +277,25 @@ class Gunicorn(Program):
         unit: str = "gunicorn.service",
         cgroup: UnitCgroup | None = None,
         journal_run: Path | None = None,
+        more: tuple[str, ...] = (),
+        before: tuple[str, ...] = (),
+        environment: Mapping[str, str] | None = None,
     ) -> None:
         self.version = version
         self.address = address or f"127.0.0.1:{free_port()}"
         self.access_log = home / "gunicorn-access.log"
-        argv = [str(venv(version) / "bin" / "gunicorn"), app, "--chdir", str(HERE)]
+        argv = [*before, str(venv(version, more) / "bin" / "gunicorn"), app, "--chdir", str(HERE)]
         argv += ["--bind", self.address, "--access-logformat", ACCESS_FORMAT]
         argv += ["--access-logfile", str(self.access_log), *args]
-        super().__init__(argv, home, unit=unit, cgroup=cgroup, journal_run=journal_run, identifier="gunicorn")
+        super().__init__(
+            argv,
+            home,
+            unit=unit,
+            cgroup=cgroup,
+            journal_run=journal_run,
+            identifier="gunicorn",
+            environment=environment,
+        )
 
     def start(self) -> Self:
         """Start and wait until the address answers."""
@@ -301,7 +316,9 @@ class Nginx(Program):
         unit: str = "nginx.service",
         cgroup: UnitCgroup | None = None,
         journal_run: Path | None = None,
+        connections: int = 1024,
     ) -> None:
+        self.connections = connections
         self.conf, self.error_log, self.access_log = (home / name for name in ("nginx.conf", "error.log", "access.log"))
         self.ports, self.http = ports, http
         argv = ["nginx", "-p", str(home), "-c", str(self.conf), "-e", str(self.error_log)]
@@ -324,7 +341,7 @@ class Nginx(Program):
         user = f"user {worker_user()};\n" if os.geteuid() == 0 else ""
         return (
             f"{user}daemon off;\nworker_processes 1;\npid {self.home}/nginx.pid;\n"
-            f"error_log {self.error_log} info;\nevents {{ worker_connections 1024; }}\n"
+            f"error_log {self.error_log} info;\nevents {{ worker_connections {self.connections}; }}\n"
             f"http {{\n{temps}  log_format timed '{NGINX_FORMAT}';\n"
             f"  access_log {self.access_log} timed;\n{self.http}\n}}\n"
         )

@@ -60,20 +60,20 @@ def tagging_base() -> Path | None:
     """Where journald looks for the unit of a process; None when we may not write there."""
     for tree in trees():
         if tree.version == 2 or "name=systemd" in tree.controllers:
-            base = _v2_base(tree) if tree.version == 2 else tree.base
+            base = _v2_base(tree, "memory") if tree.version == 2 else tree.base
             return base if os.access(base, os.W_OK) else None
     return None
 
 
-def memory_base() -> tuple[Path, int] | None:
-    """Where a memory limit can be set, and the cgroup version; None where no real OOM kill can be made."""
+def base_of(controller: str) -> tuple[Path, int] | None:
+    """Where a limit of `memory` or `cpu` can be set, and the cgroup version; None where none can be set."""
     for tree in trees():
-        if "memory" not in tree.controllers:
+        if controller not in tree.controllers:
             continue
-        base = _v2_base(tree) if tree.version == 2 else tree.base
+        base = _v2_base(tree, controller) if tree.version == 2 else tree.base
         if not os.access(base, os.W_OK):
             return None
-        if tree.version == 2 and not _delegates_memory(base):
+        if tree.version == 2 and not _delegates(base, controller):
             return None
         return base, tree.version
     return None
@@ -81,24 +81,24 @@ def memory_base() -> tuple[Path, int] | None:
 
 def no_oom_kill() -> str:
     """Say why no real OOM kill can be made and witnessed here, '' when it can."""
-    if memory_base() is None:
+    if base_of("memory") is None:
         return "no writable memory cgroup here, so no real OOM kill can be made"
     if str(Path("/proc/self/ns/pid").readlink()) != FIRST_PID_NAMESPACE:
         return "in this container the kernel's log speaks of other pids than ours"
     return ""
 
 
-def _v2_base(tree: Tree) -> Path:
+def _v2_base(tree: Tree, controller: str) -> Path:
     """With controllers: the root, because a cgroup that holds processes may not delegate; else our own."""
-    return tree.mount if "memory" in tree.controllers else tree.base
+    return tree.mount if controller in tree.controllers else tree.base
 
 
-def _delegates_memory(cgroup: Path) -> bool:
+def _delegates(cgroup: Path, controller: str) -> bool:
     control = cgroup / "cgroup.subtree_control"
     with contextlib.suppress(OSError):
-        if "memory" not in control.read_text().split():
-            control.write_text("+memory")
-    return "memory" in control.read_text().split()
+        if controller not in control.read_text().split():
+            control.write_text(f"+{controller}")
+    return controller in control.read_text().split()
 
 
 @dataclass
@@ -123,28 +123,35 @@ class Slice:
             remove(top)
         self.made.clear()
 
-    def unit(self, unit: str, memory_limit_bytes: int | None = None) -> UnitCgroup:
-        """Make the cgroups of `unit`: journald tags what is inside, the kernel limits its memory."""
+    def unit(self, unit: str, memory_limit_bytes: int | None = None, cpu_cores: float | None = None) -> UnitCgroup:
+        """Make the cgroups of `unit`: journald tags what is inside, the kernel limits its memory and CPU."""
         tag = tagging_base()
         dirs = [self._make(tag, unit)] if tag else []
         if memory_limit_bytes is not None:
-            memory = memory_base()
-            if memory is None:
-                raise OSError("no writable memory cgroup on this machine")
-            base, version = memory
-            leaf = self._make(base, unit, delegate=version == 2)
-            _limit(leaf, version, memory_limit_bytes)
+            leaf, version = self._limited(unit, "memory")
+            _limit_memory(leaf, version, memory_limit_bytes)
+            dirs += [leaf] if leaf not in dirs else []
+        if cpu_cores is not None:
+            leaf, version = self._limited(unit, "cpu")
+            _limit_cpu(leaf, version, cpu_cores)
             dirs += [leaf] if leaf not in dirs else []
         return UnitCgroup(unit, tuple(dirs))
 
-    def _make(self, base: Path, unit: str, *, delegate: bool = False) -> Path:
+    def _limited(self, unit: str, controller: str) -> tuple[Path, int]:
+        found = base_of(controller)
+        if found is None:
+            raise OSError(f"no writable {controller} cgroup on this machine")
+        base, version = found
+        return self._make(base, unit, controller if version == 2 else ""), version
+
+    def _make(self, base: Path, unit: str, delegate: str = "") -> Path:
         top = base / self.name
         leaf = top / "system.slice" / unit
         if top not in self.made:
             self.made.append(top)
         leaf.mkdir(parents=True, exist_ok=True)
-        if delegate and not (_delegates_memory(top) and _delegates_memory(top / "system.slice")):
-            raise OSError(f"{top}: the memory controller cannot be delegated")
+        if delegate and not (_delegates(top, delegate) and _delegates(top / "system.slice", delegate)):
+            raise OSError(f"{top}: the {delegate} controller cannot be delegated")
         return leaf
 
 
@@ -174,7 +181,20 @@ class UnitCgroup:
         return 0
 
 
-def _limit(leaf: Path, version: int, limit_bytes: int) -> None:
+CPU_PERIOD_US = 100_000
+
+
+def _limit_cpu(leaf: Path, version: int, cores: float) -> None:
+    """Let what is inside use this many cores, as CPUQuota= does."""
+    quota_us = int(cores * CPU_PERIOD_US)
+    if version == 2:
+        (leaf / "cpu.max").write_text(f"{quota_us} {CPU_PERIOD_US}")
+    else:
+        (leaf / "cpu.cfs_period_us").write_text(str(CPU_PERIOD_US))
+        (leaf / "cpu.cfs_quota_us").write_text(str(quota_us))
+
+
+def _limit_memory(leaf: Path, version: int, limit_bytes: int) -> None:
     """Limit memory and, where the kernel accounts swap, forbid swapping past the limit."""
     first, *rest = (
         [("memory.max", limit_bytes), ("memory.swap.max", 0)]

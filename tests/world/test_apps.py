@@ -68,7 +68,7 @@ def lines(journald: Journald, text: str) -> list[dict[str, str]]:
     return [entry for entry in entries if text in str(entry["MESSAGE"])]
 
 
-@pytest.mark.skipif(cgroups.memory_base() is None, reason="no writable memory cgroup")
+@pytest.mark.skipif(cgroups.base_of("memory") is None, reason="no writable memory cgroup")
 def test_the_kernel_kills_a_worker_that_eats_memory(home: Path) -> None:
     """The limit of the cgroup makes a real OOM kill, of the worker and not of the master."""
     with Slice() as own:

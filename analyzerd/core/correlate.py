@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from analyzerd.core.judge import VERDICT_RANK, Judged
 from analyzerd.core.ledger import worker_of
@@ -16,6 +17,10 @@ from analyzerd.rules.schema import CauseRule, SignalRule
 
 SLOWNESS = "derived.latency"
 SLOW_AROUND_S = 120.0
+NOBODY_LISTENS = frozenset(
+    ("nginx.connect-refused", "nginx.connect-missing", "nginx.no-live-upstreams", "nginx.peer-disabled")
+)
+"""What nginx says, as long as it lasts, of an app that is not there."""
 NOWHERE = "@"
 """Scope of a witness that knows neither app nor address, as the kernel."""
 
@@ -73,6 +78,13 @@ def _find(state: EngineState, kind: str, key: str, scope: str, time_s: float, ti
     return None
 
 
+class Told(NamedTuple):
+    """A sealed question and the cause of the incident it counts towards: its own, or that of what it follows from."""
+
+    focus: Focus
+    cause: str
+
+
 @dataclass(slots=True)
 class Answer:
     """A judged question: its suspects, the surest one, and the root it was folded into, if any."""
@@ -107,16 +119,34 @@ class Answer:
         return now_s >= self.focus.asked_s + timing.patience_s
 
 
-def fold(answers: list[Answer], sealed: Sequence[Focus], causes: Mapping[str, CauseRule]) -> None:
-    """Give every answer that is a consequence of a stronger one its root: the nearest in time, one level deep."""
+def fold(answers: list[Answer], sealed: Sequence[Told], causes: Mapping[str, CauseRule]) -> None:
+    """Give every answer that is a consequence of a stronger one its root: the nearest in time, one level deep.
+
+    While nobody listens, what was a consequence before goes on being one.
+    """
     answers.sort(key=lambda a: a.strength)
     roots: list[Answer] = []
     for answer in answers:
         live = [r for r in roots if r.best and _is_consequence(answer, r.focus, r.best.rule)]
-        old = [Answer(f, ()) for f in sealed if _is_consequence(answer, f, causes.get(f.cause))] if not live else []
+        old = [Answer(t.focus, ()) for t in sealed if not live and _follows(answer, t, causes.get(t.cause))]
         answer.root = min(live or old, key=lambda r: _gap_s(answer.focus, r.focus), default=None)
         if answer.root is None and answer.best is not None:
             roots.append(answer)
+
+
+def told(state: EngineState, app: str) -> list[Told]:
+    """Sealed questions of an app that count towards an incident."""
+    return [Told(f, _told_cause(state, f)) for f in state.foci if f.sealed and f.incident and f.app == app]
+
+
+def _told_cause(state: EngineState, focus: Focus) -> str:
+    entry = state.incidents.get(focus.incident)
+    return entry.incident.cause if focus.folded and entry is not None else focus.cause
+
+
+def _follows(answer: Answer, told: Told, rule: CauseRule | None) -> bool:
+    goes_on = not told.focus.folded or {*answer.focus.rules, *told.focus.rules} <= NOBODY_LISTENS
+    return goes_on and _is_consequence(answer, told.focus, rule)
 
 
 def _measured(focus: Focus) -> bool:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from analyzerd.core import endings, growth, lifecycle, sight, watch
 from analyzerd.core.apps import Apps, app_of
 from analyzerd.core.case import Case, Witnesses
-from analyzerd.core.correlate import NOWHERE, Answer, Timing, fold, open_focus
+from analyzerd.core.correlate import NOWHERE, Answer, Timing, fold, open_focus, told
 from analyzerd.core.describe import Rules
 from analyzerd.core.intake import Intake
 from analyzerd.core.judge import Judged, judge
@@ -280,8 +280,7 @@ class Engine:
             if id(focus) not in self._judged or not focus.cause or focus.due_s <= self.state.now_s:
                 self._judged[id(focus)] = judge(cases[id(focus)], self.rules.causes, self.rules.signals)
         answers = [Answer(f, self._judged[id(f)]) for f in foci]
-        sealed = [f for f in self.state.foci if f.sealed and f.incident and not f.folded and f.app == app]
-        fold(answers, sealed, self.rules.causes)
+        fold(answers, told(self.state, app), self.rules.causes)
         for answer in answers:
             best, focus = answer.best, answer.focus
             focus.folded = answer.root is not None

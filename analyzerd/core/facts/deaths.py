@@ -199,6 +199,15 @@ def master_end(case: Case) -> Value:
     return None
 
 
+@fact("master.silent_end")
+def master_silent_end(case: Case) -> Value:
+    """Whether the master workers lost had printed neither a signal nor that it shuts down; None when none lost it."""
+    if not case.find("gunicorn.parent-changed"):
+        return None
+    spoke = ("gunicorn.stop-or-reload", "gunicorn.signal-received", "gunicorn.shutdown", "gunicorn.main-loop-exception")
+    return not any(case.find(rule) for rule in spoke)
+
+
 def deploys_near(case: Case) -> int:
     """Stops and reloads by a person in the half minute before the question."""
     return sum(

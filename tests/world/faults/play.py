@@ -42,7 +42,7 @@ def play(scenario: Scenario, keep: Path | None = None) -> Result:
                     _keep(one, keep / scenario.name)
             trouble = _trouble(one)
             return Result(scenario, tuple(listening.told), one.symptom_s(), trouble)
-    except (OSError, RuntimeError, AssertionError, TimeoutError) as error:
+    except (OSError, RuntimeError, AssertionError, subprocess.SubprocessError) as error:
         return Result(scenario, (), 0.0, f"not played: {type(error).__name__}: {str(error)[:300]}")
 
 

@@ -8,8 +8,8 @@ from analyzerd.core.facts.stack import durations_logged
 from analyzerd.core.ledger import address_of
 from analyzerd.model import Value
 
-WHOLE_SECONDS_S = 1.0
-"""What a log stamps in whole seconds (nginx's error log) can have happened that much later."""
+NGINX_DATES_TO_S = 1.0
+"""Nginx's error log is dated in whole seconds: what it tells can have happened that much later."""
 
 
 @fact("deploy.active")
@@ -24,7 +24,8 @@ def deploy_active(case: Case) -> Value:
     worker = case.ledger.workers.get(case.worker or -1)
     booted_s = worker.booted_s if worker is not None else 0.0
     windows = (w for w in case.view.deploys(grace) if booted_s <= w[0])  # a new worker's death is no deploy
-    first_s = case.focus.t0_s + WHOLE_SECONDS_S if case.focus.t0_s.is_integer() else case.focus.t0_s
+    by_nginx = all(rule.startswith("nginx.") for rule in case.focus.rules)
+    first_s = case.focus.t0_s + (NGINX_DATES_TO_S if by_nginx else 0.0)
     return any(a <= first_s and case.focus.t1_s <= b for a, b in windows)
 
 

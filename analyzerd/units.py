@@ -54,6 +54,11 @@ def format_bytes(count: float) -> str:
     return f"{count:.1f} TiB"
 
 
+def format_day(time_s: float) -> str:
+    """Show a Unix time as people plan by it, in UTC: ``Thursday 2026-11-26 14:00 UTC``."""
+    return datetime.fromtimestamp(time_s, UTC).strftime("%A %Y-%m-%d %H:%M UTC")
+
+
 def format_time(time_s: float) -> str:
     """Show a Unix time as RFC 3339 in UTC with milliseconds: ``2026-11-23T07:05:20.256Z``."""
     return datetime.fromtimestamp(time_s, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

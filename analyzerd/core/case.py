@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from analyzerd.core.baselines import Baseline
+from analyzerd.core.defaults import in_effect
 from analyzerd.core.growth import Curve
 from analyzerd.core.ledger import AppLedger, address_of, worker_of
 from analyzerd.core.measure import EVERYTHING, Load, Ours, measure, threads_of
@@ -17,26 +18,6 @@ from analyzerd.core.past import Compared, compare
 from analyzerd.core.signals import AppSignals, signal_key
 from analyzerd.core.state import Focus
 from analyzerd.model import AccessTally, Health, ProcessReading, Sample, Setting, Signal, Value
-
-GUNICORN_DEFAULTS: Mapping[str, Value] = {
-    "gunicorn.workers": 1,
-    "gunicorn.threads": 1,
-    "gunicorn.worker_class": "sync",
-    "gunicorn.timeout": 30,
-    "gunicorn.graceful_timeout": 30,
-    "gunicorn.keepalive": 2,
-    "gunicorn.backlog": 2048,
-    "gunicorn.worker_connections": 1000,
-    "gunicorn.max_requests": 0,
-    "gunicorn.max_requests_jitter": 0,
-}
-"""What gunicorn uses when its command line is known and does not say otherwise (19.9 to 27)."""
-
-NGINX_DEFAULTS: Mapping[str, Value] = {
-    "nginx.proxy_read_timeout": 60,
-    "nginx.proxy_connect_timeout": 60,
-    "nginx.worker_connections": 512,
-}
 
 
 @dataclass(slots=True)
@@ -116,13 +97,7 @@ class Case:
         """A setting in effect, gunicorn's or nginx's default where their configuration is known, else None."""
         if name == "gunicorn.worker_class" and self.ledger.worker_class:
             return self.ledger.worker_class
-        found = self.settings.get(name)
-        if found is not None:
-            return found.value
-        family = name.split(".", 1)[0]
-        if any(known.startswith(family + ".") for known in self.settings):
-            return {**GUNICORN_DEFAULTS, **NGINX_DEFAULTS}.get(name)
-        return None
+        return in_effect(self.settings, name)
 
     def number(self, name: str) -> float | None:
         """A setting as a number."""

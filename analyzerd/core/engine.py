@@ -126,9 +126,10 @@ class Engine:
     def _watch_view(self, app: str, time_s: float, *, ended: bool) -> watch.View:
         state = self.state
         ours = watch.ours_of(app, self.options.apps, len(state.ledgers))
-        ledger, past = state.ledgers[app], state.baselines.get(app)
-        threads = threads_of(ledger.worker_class, self._settings_of(app))
-        return watch.View(app, state.samples, state.tallies, state.curves, ledger, ours, threads, time_s, ended, past)
+        ledger, past, settings = state.ledgers[app], state.baselines.get(app), self._settings_of(app)
+        threads = threads_of(ledger.worker_class, settings)
+        read = (app, state.samples, state.tallies, state.curves, ledger)
+        return watch.View(*read, ours, threads, time_s, ended, past, settings)
 
     def _event(self, event: Event) -> list[Effect]:
         self._witness(event.source, event.time_s)

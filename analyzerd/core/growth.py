@@ -69,12 +69,17 @@ def leak(curves: Mapping[int, Curve], tallies: Sequence[AccessTally], ours: Ours
 
 @dataclass(slots=True)
 class Curve:
-    """Private memory of one worker over time, in ever wider steps: [Unix seconds, bytes]."""
+    """Memory of one worker over time, in ever wider steps: [Unix seconds, bytes].
+
+    ``points``: its private memory. ``whole``: its fair share of all it uses (PSS) with what is swapped out.
+    """
 
     unit: str
     step_s: float = 0.0
     seen_s: float = 0.0
-    points: list[tuple[float, float]] = field(default_factory=list)
+    points: Points = field(default_factory=list)
+    whole: Points = field(default_factory=list)
+    whole_step_s: float = 0.0
 
 
 Curves = dict[int, Curve]
@@ -85,21 +90,27 @@ def note(curves: Curves, sample: Sample) -> None:
     for p in sample.processes:
         size = p.anon_bytes if p.anon_bytes is not None else p.rss_bytes
         if p.role == "worker" and size is not None:
-            _add(curves.setdefault(p.pid, Curve(p.unit)), sample.time_s, float(size))
+            curve = curves.setdefault(p.pid, Curve(p.unit))
+            curve.seen_s = max(curve.seen_s, sample.time_s)
+            curve.points, curve.step_s = _added(curve.points, curve.step_s, sample.time_s, size)
+            if p.pss_bytes is not None:
+                size = p.pss_bytes + (p.swap_bytes or 0)
+                curve.whole, curve.whole_step_s = _added(curve.whole, curve.whole_step_s, sample.time_s, size)
     for pid in [pid for pid, c in curves.items() if c.seen_s < sample.time_s - FORGET_S]:
         del curves[pid]
     for pid in sorted(curves, key=lambda pid: curves[pid].points[0][0])[: max(0, len(curves) - MOST_WORKERS)]:
         del curves[pid]
 
 
-def _add(curve: Curve, time_s: float, size: float) -> None:
-    curve.seen_s = max(curve.seen_s, time_s)
-    if curve.points and time_s - curve.points[-1][0] < max(curve.step_s, 0.01):
-        return
-    curve.points.append((round(time_s, 2), size))
-    if len(curve.points) >= MOST_POINTS:
-        curve.points = curve.points[::2]
-        curve.step_s = (curve.points[-1][0] - curve.points[0][0]) / len(curve.points)
+def _added(points: Points, step_s: float, time_s: float, size: int) -> tuple[Points, float]:
+    """A curve with one more point, or every other one of it and twice the step when it is full."""
+    if points and time_s - points[-1][0] < max(step_s, 0.01):
+        return points, step_s
+    points.append((round(time_s, 2), float(size)))
+    if len(points) < MOST_POINTS:
+        return points, step_s
+    points = points[::2]
+    return points, (points[-1][0] - points[0][0]) / len(points)
 
 
 def _of_worker(curve: Points, tallies: Sequence[AccessTally], pid: int) -> Growth | None:

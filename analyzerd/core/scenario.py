@@ -11,8 +11,8 @@ from analyzerd.model import Benign, Effect, SaveBenign, SaveIncident, Tick, Verd
 from analyzerd.rules.schema import RuleSet
 
 
-def diagnose_scenario(text: str, rules: RuleSet) -> Sequence[tuple[str, str]]:
-    """(cause, verdict) of every hypothesis: the leading ones of the incidents first, then their rivals."""
+def diagnose_scenario(text: str, rules: RuleSet) -> Sequence[tuple[str, str, str]]:
+    """(cause, verdict, because) of every hypothesis: the leading ones of the incidents first, then their rivals."""
     engine, effects = Engine(rules, Options()), list[Effect]()
     for item in parse_scenario(text):
         effects += run_until(engine, item.time_s) if isinstance(item, Tick) else engine.step(item)
@@ -20,17 +20,19 @@ def diagnose_scenario(text: str, rules: RuleSet) -> Sequence[tuple[str, str]]:
     effects += finish(engine)
     final = {e.incident.id: e.incident for e in effects if isinstance(e, SaveIncident)}
     standing = [i for i in final.values() if not i.resolution]
-    found = [(i.cause, i.verdict.value) for i in standing]
+    found = [(i.cause, i.verdict.value, i.because) for i in standing]
     benign = [e.benign for e in effects if isinstance(e, SaveBenign)]
-    found += [(b.id, Verdict.CONFIRMED.value) for b in benign if _is_answer(b, rules)]
-    found += [(h.cause, h.verdict.value) for i in standing for h in i.hypotheses if h.cause != i.cause]
-    return found + [(cause, Verdict.RULED_OUT.value) for cause in _not_raised(engine, rules, nothing=not found)]
+    found += [(b.id, Verdict.CONFIRMED.value, "") for b in benign if _is_answer(b, rules)]
+    found += [(h.cause, h.verdict.value, h.because) for i in standing for h in i.hypotheses if h.cause != i.cause]
+    return found + [(cause, Verdict.RULED_OUT.value, "") for cause in _not_raised(engine, rules, nothing=not found)]
 
 
 def _not_raised(engine: Engine, rules: RuleSet, *, nothing: bool) -> Iterator[str]:
     """Suspects that no incident lists: of what was measured and is not clear, or when there is no incident at all."""
     for cause in rules.causes.values():
-        if any((nothing or rule.startswith("derived.")) and rule in engine.state.signals for rule in cause.opens_on):
+        measured = [rule for rule in cause.opens_on if rule.startswith("derived.")]
+        asked = any((nothing or rule in measured) and rule in engine.state.signals for rule in cause.opens_on)
+        if asked or (nothing and measured == list(cause.opens_on)):  # the watch has looked and saw nothing
             yield cause.id
 
 

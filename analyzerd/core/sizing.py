@@ -8,8 +8,11 @@ from __future__ import annotations
 import math
 
 from analyzerd.core.case import Case
+from analyzerd.core.facts.crowded import boot_bytes, needed
 from analyzerd.core.facts.growing import grown, room_bytes
+from analyzerd.core.footprint import TIGHT_SHARE
 from analyzerd.core.solver import Answer, solver
+from analyzerd.units import format_bytes
 
 TARGET_USE = 0.70
 LEAST_REQUESTS = 300
@@ -105,3 +108,20 @@ def max_requests_for_growth(case: Case) -> Answer | None:
         return None
     sums = f"0.5 x {share / 2**20:.0f} MiB free for each of {found.workers} workers / {found.high_bytes / 1024:.0f} KiB"
     return Answer(current, proposed, f"{sums} per request")
+
+
+@solver("workers_for_footprint")
+def workers_for_footprint(case: Case) -> Answer | None:
+    """As many grown-up workers as fit nine tenths of the limit beside master and reserve; through a reload too."""
+    found, boot = needed(case), boot_bytes(case)
+    if found is None:
+        return None
+    proposed = found.fits(boot)
+    if not 1 <= proposed < found.workers:
+        return None
+    rest = f"{format_bytes(found.reserve)} reserve - {format_bytes(found.master)} master"
+    plain = f"({TIGHT_SHARE:g} x {format_bytes(found.limit)} - {rest}) / {format_bytes(found.per_worker)} per worker"
+    if not boot:
+        return Answer(found.workers, proposed, plain)
+    both = f"({format_bytes(found.per_worker)} + {format_bytes(boot)} of one that boots)"
+    return Answer(found.workers, proposed, f"{plain}; for a reload ({format_bytes(found.limit)} - {rest}) / {both}")

@@ -11,13 +11,12 @@ import math
 from analyzerd.core import sizing, time_limits
 from analyzerd.core.case import Case
 from analyzerd.core.facts import FACTS
+from analyzerd.core.footprint import reserve_of
 from analyzerd.core.solver import SOLVERS, Answer, Solver, solver
 from analyzerd.units import format_bytes
 
 __all__ = ["SOLVERS", "Answer", "Solver", "sizing", "solver", "time_limits"]
 
-RESERVE_SHARE = 0.10
-RESERVE_MIN_BYTES = 256 << 20
 QUEUE_MARGIN_S = 2
 
 
@@ -65,7 +64,7 @@ def workers_for_memory(case: Case) -> Answer | None:
     current = case.number("gunicorn.workers")
     if not limit or not per_worker or current is None:
         return None
-    reserve = max(RESERVE_SHARE * limit, min(RESERVE_MIN_BYTES, limit / 4))
+    reserve = reserve_of(limit)
     fits = int((limit - reserve) // per_worker)
     if fits < 1 or fits >= current:
         return None

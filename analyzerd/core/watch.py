@@ -9,14 +9,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from analyzerd.core import growth, patience
+from analyzerd.core import crowding, growth, patience
 from analyzerd.core.apps import Apps
 from analyzerd.core.baselines import WHOLE, Baseline, usual
 from analyzerd.core.estimators import percentile, queue_wait, waves
+from analyzerd.core.footprint import Seen
 from analyzerd.core.ledger import AppLedger
 from analyzerd.core.measure import BUCKET_S, Load, Ours, clocks_of, measure
 from analyzerd.core.past import HISTORY_S, compare, slower
-from analyzerd.model import AccessTally, Event, Fields, Sample
+from analyzerd.model import AccessTally, Event, Fields, Sample, Setting
 
 EVERY_S = 10.0
 LATE_S = 5.0
@@ -43,6 +44,7 @@ class Watched:
     grown_s: float = 0.0
     wave_s: float = 0.0
     spell: patience.Spell = field(default_factory=patience.Spell)
+    crowding: crowding.Patience = field(default_factory=crowding.Patience)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,7 @@ class View:
     now_s: float
     ended: bool
     baseline: Baseline | None = None
+    settings: Mapping[str, Setting] = field(default_factory=dict)
 
 
 def ours_of(app: str, apps: Apps, serving: int) -> Ours:
@@ -78,6 +81,7 @@ def look(view: View, known: Watched) -> list[Event]:
         found += _slowness(view, known, *span)
     found += _waves(view, known)
     found += _growth(view, known)
+    found += _crowding(view, known)
     return found
 
 
@@ -261,3 +265,11 @@ def _growth(view: View, known: Watched) -> list[Event]:
         return []
     text = f"memory of {grown.workers} workers grows by {grown.per_request_bytes / 1024:.0f} KiB with every request"
     return [Event(view.now_s, "derived", text, view.app, fields={"event": "memory-growth"})]
+
+
+def _crowding(view: View, known: Watched) -> list[Event]:
+    released_s = crowding.released_s(view.ledger)
+    seen = Seen(view.samples, view.curves, view.ours, view.settings, released_s, view.now_s)
+    fields = crowding.look(seen, view.ledger, known.crowding)
+    text = "the workers, once grown up, do not fit their memory"
+    return [Event(view.now_s, "derived", text, view.app, fields=fields)] if fields else []

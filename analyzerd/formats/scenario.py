@@ -4,6 +4,7 @@
     +0s    setting          gunicorn.timeout 30
     +0s    start            27.0.1 sync master=8 workers=12,13 at=http://127.0.0.1:8000
     +5s    sample           worker 12 cpu_user_s=3.5 state=R
+    +30m   sample           every=60s over=29m; worker 12 rss_bytes=30000000..90000000
     +9s    gunicorn         [8] [CRITICAL] WORKER TIMEOUT (pid:12)
     +9s    kernel           Memory cgroup out of memory: Killed process 12 (gunicorn) ...
     +9s    nginx.error      [error] 77#77: *1 upstream prematurely closed connection ...
@@ -44,6 +45,7 @@ START_S = 1_800_000_000.0
 UNIT = "app.service"
 _LINE = re.compile(r"\+(?P<at>[0-9.]+(?:ms|s|m|h)?)\s+(?P<what>[a-z.]+)\s+(?P<text>.*)", re.ASCII)
 _ACCESS = re.compile(r"(?P<method>[A-Z]+) (?P<path>\S+) (?P<status>\d{3}) (?P<seconds>[0-9.]+)", re.ASCII)
+_RAMP = re.compile(r"(\d{1,15})\.\.(\d{1,15})", re.ASCII)
 GUNICORN_STAMP = "[%Y-%m-%d %H:%M:%S +0000] "
 NGINX_FORMAT = '$msec $remote_addr "$request" $status urt=$upstream_response_time'
 GUNICORN_FORMAT = '%(t)s pid=%(p)s "%(r)s" %(s)s us=%(D)s'
@@ -56,6 +58,9 @@ def parse_scenario(text: str) -> Iterator[Input]:
         if match is None:
             raise ValueError(f"line {number}: {record[0].strip()!r} is not '+<time> <source> <text>'")
         time_s = START_S + parse_duration_s(match["at"])
+        if match["what"] == "sample" and match["text"].startswith("every="):
+            yield from _samples(time_s, match["text"])
+            continue
         yield Tick(time_s)
         yield from _inputs(time_s, match["what"], match["text"], record[1:], number)
 
@@ -163,6 +168,23 @@ def _load(time_s: float, text: str) -> Iterator[Lines]:
         yield Lines(stream, ("\n".join(lines) + "\n").encode())
 
 
+def _samples(time_s: float, text: str) -> Iterator[Input]:
+    """The same reading again and again until now; ``a..b`` goes evenly from one value to the other."""
+    head, _, reading = text.partition(";")
+    named = dict(word.split("=", 1) for word in head.split())
+    over_s, every_s = parse_duration_s(named["over"]), parse_duration_s(named["every"])
+    steps = int(over_s // every_s)
+    for step in range(steps + 1):
+        at_s = time_s - over_s + step * every_s
+        yield Tick(at_s)
+        yield _sample(at_s, _at(reading, step / max(steps, 1)))
+
+
+def _at(reading: str, part: float) -> str:
+    """A reading with every ramp in it at one part of its way."""
+    return _RAMP.sub(lambda ramp: str(round(int(ramp[1]) + (int(ramp[2]) - int(ramp[1])) * part)), reading)
+
+
 def _sample(time_s: float, text: str) -> Sample:
     """``worker 12 rss_bytes=5 state=R; listener 127.0.0.1:8000 queue=3; cgroup oom_kills=1; host x=4``.
 
@@ -188,7 +210,7 @@ def _sample(time_s: float, text: str) -> Sample:
             for name, value in values.items():
                 if name.startswith("cpu."):
                     cpu_s[name.removeprefix("cpu.")] = float(value or 0)
-                elif name in ("cores", "memory_available_bytes"):
+                elif name in ("cores", "memory_available_bytes", "memory_total_bytes"):
                     plain[name] = int(value or 0)
                 else:
                     (vmstat if name.islower() else netstat)[name] = int(value or 0)

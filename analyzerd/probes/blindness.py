@@ -58,7 +58,7 @@ def _processes(sight: Sight) -> list[tuple[str, str, str]]:
 def _permissions(sight: Sight) -> list[tuple[str, str, str]]:
     spots = []
     for unit, uid in sight.denied_fds:
-        why = f"open files of user {uid} may not be read: no heartbeat, connection, file or stack readings"
+        why = f"open files of user {uid} may not be read: no heartbeat, connection, file, stack or PSS readings"
         spots.append((why, PTRACE_DROP_IN, unit))
     spots += [
         (f"environment and working directory of {_called(unit)} may not be read", PTRACE_DROP_IN, unit)

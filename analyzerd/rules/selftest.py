@@ -12,8 +12,8 @@ from analyzerd.rules.yaml_strict import suggest
 MatchTest: TypeAlias = Callable[[SignalRule, RuleTest], Sequence[Fields]]
 """A rule and one of its tests to what the rule found: for each match the event's fields and captures."""
 
-Diagnose: TypeAlias = Callable[[str], Sequence[tuple[str, str]]]
-"""A stream's text to (cause, verdict) of every hypothesis, the leading one of each incident first."""
+Diagnose: TypeAlias = Callable[[str], Sequence[tuple[str, str, str]]]
+"""A stream's text to (cause, verdict, because) of every hypothesis, the leading one of each incident first."""
 
 
 def run_signal_tests(rule: SignalRule, match: MatchTest) -> list[str]:
@@ -29,13 +29,17 @@ def run_cause_tests(rule: CauseRule, diagnose: Diagnose) -> list[str]:
     """Return a readable line per failing test of a cause rule."""
     failures: list[str] = []
     for test in rule.tests:
-        verdicts = dict(reversed(list(diagnose(test.stream))))
+        answers = list(reversed(list(diagnose(test.stream))))
+        verdicts = {name: verdict for name, verdict, _ in answers}
         expect: Mapping[str, Value] = test.expect or {}
         cause = str(expect.get("cause", rule.id))
         wanted, got = str(expect.get("verdict", Verdict.CONFIRMED)), verdicts.get(cause)
         if got != wanted:
             others = ", ".join(f"{name} {verdict}" for name, verdict in verdicts.items()) or "nothing"
             failures.append(_at(rule.origin, test, f"expected {cause} {wanted}, got {got or 'none'} (found: {others})"))
+        because, given = expect.get("because"), {name: reason for name, _, reason in answers}.get(cause)
+        if because is not None and given != because:
+            failures.append(_at(rule.origin, test, f"expected because {because}, got {given or 'none'}"))
     return failures
 
 

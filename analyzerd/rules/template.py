@@ -6,15 +6,16 @@ import string
 from collections.abc import Callable, Mapping
 
 from analyzerd.model import Value
-from analyzerd.units import format_bytes, format_duration, format_time
+from analyzerd.units import format_bytes, format_day, format_duration, format_time
 
 _NAME_CHARACTERS = frozenset(string.ascii_lowercase + string.digits + "_.-")
 UNITS: Mapping[str, Callable[[float], str]] = {
     "bytes": format_bytes,
     "duration": format_duration,
     "time": format_time,
+    "day": format_day,
 }
-"""Format words beside Python's own: ``{value:bytes}``, ``{value:duration}``, ``{value:time}``."""
+"""Format words beside Python's own: ``{value:bytes}``, ``{value:duration}``, ``{value:time}``, ``{value:day}``."""
 
 
 def names(template: str) -> tuple[str, ...]:

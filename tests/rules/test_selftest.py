@@ -84,8 +84,16 @@ def test_a_cause_test_compares_the_verdict() -> None:
     """The verdict of the named cause counts, others are listed to help."""
     rule = load_rule(CAUSE, "slow.yaml")
     assert isinstance(rule, CauseRule)
-    assert run_cause_tests(rule, lambda _: [("slow", "likely"), ("other", "possible")]) == []
-    assert run_cause_tests(rule, lambda _: [("slow", "possible")]) == [
+    assert run_cause_tests(rule, lambda _: [("slow", "likely", ""), ("other", "possible", "")]) == []
+    assert run_cause_tests(rule, lambda _: [("slow", "possible", "")]) == [
         "slow.yaml:8: test 'one': expected slow likely, got possible (found: slow possible)"
     ]
     assert "got none (found: nothing)" in run_cause_tests(rule, lambda _: [])[0]
+
+
+def test_a_wrong_reason_is_shown() -> None:
+    """The refinement of a cause is part of what a test promises."""
+    rule = load_rule(CAUSE.replace("verdict: likely", "verdict: likely, because: leak"), "causes/slow.yaml")
+    assert isinstance(rule, CauseRule)
+    assert run_cause_tests(rule, lambda _: [("slow", "likely", "leak")]) == []
+    assert "expected because leak, got spike" in run_cause_tests(rule, lambda _: [("slow", "likely", "spike")])[0]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from analyzerd.core.facts import (
     capacity,
+    crowded,
     deaths,
     ending,
     growing,
@@ -22,6 +23,7 @@ from analyzerd.core.facts import (
 from analyzerd.core.facts.registry import FACTS, Fact
 
 __all__ = [
-    "FACTS", "Fact", "capacity", "deaths", "ending", "growing", "memory", "past", "recycling", "service", "stack",
+    "FACTS", "Fact", "capacity", "crowded", "deaths", "ending", "growing", "memory", "past", "recycling", "service",
+    "stack",
     "timeouts", "upstream",
 ]  # fmt: skip

@@ -1,6 +1,6 @@
 """The demo: break a real Flask app on gunicorn behind nginx, show what analyzerd says, check it, clean up.
 
-    python -m tests.world.demo [--gunicorn 27.0.1] [--slack-fails SEED] [--only NAME ...]
+    python -m tests.world.demo [--gunicorn 27.0.1] [--slack-fails SEED] [--kills N] [--only NAME ...]
 
 Exit 0 only when every expected message came, none other did, and nothing of ours is left.
 """
@@ -17,12 +17,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tests.world import cgroups
+from tests.world.apps import wait_until
 from tests.world.demo import verdict
 from tests.world.demo.faults import FAULTS, Fault
+from tests.world.demo.kills import Kills
 from tests.world.demo.stage import Stage, stage
 
 PATIENCE_S = 30.0
 QUIET_S = 12.0
+KILLS_S = 90.0
 ANY_CGROUP = (cgroups.MARK, "journald-test-")
 OUR_CGROUPS = (f"{cgroups.MARK}{os.getpid()}x", f"journald-test-{os.getpid()}-")
 
@@ -50,6 +53,7 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.world.demo", description=__doc__.splitlines()[0])
     parser.add_argument("--gunicorn", default="27.0.1", metavar="VERSION")
     parser.add_argument("--slack-fails", type=int, metavar="SEED", help="Slack answers 429, 500, late")
+    parser.add_argument("--kills", type=int, default=0, metavar="N", help="kill -9 the daemon N times meanwhile")
     parser.add_argument("--only", nargs="*", choices=[fault.name for fault in FAULTS])
     parser.add_argument("--check-clean", action="store_true", help="only look for leftovers of a demo")
     return parser.parse_args(argv)
@@ -62,8 +66,11 @@ def _play(faults: Sequence[Fault], options: argparse.Namespace) -> tuple[list[ve
         try:
             world.daemon.wait_until(lambda: _reading(world), "tell its status")
             skipped = {fault.name: cgroups.no_oom_kill() for fault in faults if not _possible(world, fault)}
-            for fault in faults:
-                _break(world, fault, skipped.get(fault.name, ""))
+            with Kills(world.daemon, options.kills, options.slack_fails or 0) as kills:
+                for fault in faults:
+                    _break(world, fault, skipped.get(fault.name, ""))
+                wait_until(kills.done.is_set, f"{options.kills} kills", KILLS_S)
+            wait_until(lambda: not _waiting(world), "an empty outbox", KILLS_S)
             _title("analyzerctl report")
             print(world.ctl("report"))
             found = verdict.came(world.incidents(), messages(world.slack_state))
@@ -92,6 +99,14 @@ def _reading(world: Stage) -> bool:
         return bool(world.ctl("status"))
     except subprocess.CalledProcessError:
         return False
+
+
+def _waiting(world: Stage) -> bool:
+    """Say whether a message still has to be sent."""
+    try:
+        return bool(json.loads(world.ctl("--json", "status"))["waiting_to_be_sent"])
+    except subprocess.CalledProcessError:
+        return True
 
 
 def _break(world: Stage, fault: Fault, skipped: str) -> None:

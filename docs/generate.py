@@ -63,7 +63,7 @@ def _page(rule: CauseRule, rules: RuleSet) -> Iterator[str]:
 
 def _facts(rule: CauseRule) -> Iterator[str]:
     severity = "none: it is counted, nobody is told" if rule.benign else rule.severity.value
-    yield f"- Severity: {severity}"
+    yield f"- Severity: {severity}{_mild(rule)}"
     yield f"- Confidence when everything is known: {rule.prior:.2f}"
     yield f"- Asked when one of these is seen: {_codes(rule.opens_on)}"
     if rule.applies.gunicorn:
@@ -73,6 +73,12 @@ def _facts(rule: CauseRule) -> Iterator[str]:
     if rule.explains_away:
         yield f"- When confirmed it rules out {_links(rule.explains_away)}"
     yield ""
+
+
+def _mild(rule: CauseRule) -> str:
+    if rule.info_when is None:
+        return ""
+    return f", info at first. {_plain(rule.info_when.says)}"
 
 
 def _conditions(title: str, conditions: tuple[Condition, ...]) -> Iterator[str]:

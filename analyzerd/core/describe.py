@@ -76,7 +76,7 @@ def _with_sealed(fresh: Incident, told: Incident, entry: OpenIncident) -> Incide
     return replace(
         whole,
         title=told.title,
-        summary=told.summary,
+        summary=told.summary if told.severity is fresh.severity else fresh.summary,
         verdict=told.verdict,
         confidence=told.confidence,
         because=told.because,
@@ -98,19 +98,19 @@ def _from_live(
     old, live = entry.incident, group.live
     foci = _open_questions(state, entry, group)
     signals = _signals_of(live, cases)
-    because = next((b for b in best.rule.because if b.id == best.hypothesis.because), None)
     only = entry.key if best.rule.key == ("endpoint",) else ""
+    mild = best.rule.info_when if best.rule.info_when and holds(best.rule.info_when, case, rules.signals) else None
     failed, all_requests = impact(state.tallies, foci, case, only, (old.failed_requests, old.all_requests))
     return replace(
         old,
         cause=best.rule.id,
         title=fill(best.rule.title, case),
-        severity=best.rule.severity,
+        severity=Severity.INFO if mild else best.rule.severity,
         verdict=best.hypothesis.verdict,
         confidence=best.hypothesis.confidence,
         because=best.hypothesis.because,
         guide_cause=best.rule.guide_cause,
-        summary=fill(because.says, case) if because else fill(best.rule.description.split("\n\n")[0].strip(), case),
+        summary=" ".join(fill(text, case) for text in (_first_words(best), mild.says if mild else "") if text),
         first_seen_s=min([old.first_seen_s, *(f.t0_s for f in foci)]),
         last_seen_s=max([old.last_seen_s, *(f.t1_s for f in foci)]),
         occurrences=entry.sealed_occurrences + len(group.roots),
@@ -124,6 +124,12 @@ def _from_live(
         all_requests=all_requests,
         references=best.rule.references,
     )
+
+
+def _first_words(best: Judged) -> str:
+    """The refinement that holds, else the first paragraph of the description."""
+    because = next((b for b in best.rule.because if b.id == best.hypothesis.because), None)
+    return because.says if because else best.rule.description.split("\n\n")[0].strip()
 
 
 def _open_questions(state: EngineState, entry: OpenIncident, group: Group) -> list[Focus]:

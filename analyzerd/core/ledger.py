@@ -65,13 +65,17 @@ class Mark:
 
 @dataclass(slots=True)
 class AppLedger:
-    """Everything known of one app's processes. ``bound``: addresses known from settings or its sockets."""
+    """Everything known of one app's processes. ``bound``: addresses known from settings or its sockets.
+
+    ``timed_out``: when the arbiter first gave a worker up, by its pid.
+    """
 
     app: str
     masters: dict[int, Master] = field(default_factory=dict)
     workers: dict[int, Worker] = field(default_factory=dict)
     marks: list[Mark] = field(default_factory=list)
     bound: list[str] = field(default_factory=list)
+    timed_out: dict[int, float] = field(default_factory=dict)
     changes: int = 0
 
     @property
@@ -124,6 +128,8 @@ class AppLedger:
         self.marks = marks[-MAX_MARKS:]
         masters = [m for m in self.masters.values() if m.ended_s is None or m.ended_s >= before_s]
         workers = [w for w in self.workers.values() if w.gone_s >= before_s]
+        given_up = sorted((at, pid) for pid, at in self.timed_out.items() if at >= before_s)
+        self.timed_out = {pid: at for at, pid in given_up[-MAX_PROCESSES:]}
         self.masters = {m.pid: m for m in sorted(masters, key=lambda m: (m.started_s, m.pid))[-MAX_PROCESSES:]}
         self.workers = {w.pid: w for w in sorted(workers, key=lambda w: (w.booted_s, w.pid))[-MAX_PROCESSES:]}
 
@@ -218,6 +224,12 @@ def _reaped(ledger: AppLedger, signal: Signal) -> None:
         worker.reaped_s = _earlier(worker.reaped_s, signal.time_s)
 
 
+def _timed_out(ledger: AppLedger, signal: Signal) -> None:
+    pid = worker_of(signal)
+    if pid is not None:
+        ledger.timed_out[pid] = _earlier(ledger.timed_out.get(pid), signal.time_s)
+
+
 def _autorestart(ledger: AppLedger, signal: Signal) -> None:
     if signal.pid is not None:
         worker = ledger.workers.setdefault(signal.pid, Worker(signal.pid, signal.time_s))
@@ -253,6 +265,7 @@ _HANDLERS: dict[str, Callable[[AppLedger, Signal], None]] = {
     "gunicorn.booting": _booting,
     "gunicorn.worker-exiting": _exiting,
     "gunicorn.autorestart": _autorestart,
+    "gunicorn.worker-timeout": _timed_out,
     "gunicorn.worker-signal": _reaped,
     "gunicorn.worker-exit-code": _reaped,
     "gunicorn.signal-received": _signal_received,

@@ -51,6 +51,7 @@ def read_cause(table: Table, facts: Names, solvers: Names) -> CauseRule:
         explains_away=table.words("explains_away"),
         folds=table.words("folds"),
         folds_within_s=table.duration_s("folds_within", 30.0),
+        info_when=_when(table, known, "info_when"),
         min_count=table.whole("min_count", 1),
         recommend=tuple(_advice(node, known) for node in table.items("recommend")),
         verify=_sentence(table, "verify", known),
@@ -134,8 +135,8 @@ def _advice(node: Node, known: Known) -> Advice:
     )
 
 
-def _when(table: Table, known: Known) -> Condition | None:
-    node = table.get("when")
+def _when(table: Table, known: Known, key: str = "when") -> Condition | None:
+    node = table.get(key)
     return None if node is None else read_condition(node, known, spoken=False)
 
 

@@ -153,7 +153,8 @@ class CauseRule:
     ``folds_within_s`` of it.
     ``explains_away``: causes that are ruled out when this one is confirmed. ``prior``: confidence with all
     evidence in. ``benign``: this cause is no incident, it is counted as the benign finding of its id.
-    ``rank``: among equals, the lower wins (hard evidence first). ``min_count``: opening signals needed.
+    ``info_when``: while this is TRUE the incident is no alert, its severity is info, and the summary ends with its
+    ``says``. ``rank``: among equals, the lower wins (hard evidence first). ``min_count``: opening signals needed.
     """
 
     id: str
@@ -175,6 +176,7 @@ class CauseRule:
     explains_away: tuple[str, ...] = ()
     folds: tuple[str, ...] = ()
     folds_within_s: float = 30.0
+    info_when: Condition | None = None
     min_count: int = 1
     recommend: tuple[Advice, ...] = ()
     verify: str = ""

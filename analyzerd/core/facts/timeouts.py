@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from analyzerd.core.case import Case, version_tuple
+from analyzerd.core.endings import Ends
+from analyzerd.core.facts.ending import ends
 from analyzerd.core.facts.registry import fact
 from analyzerd.core.facts.stack import durations_logged, endpoint
 from analyzerd.core.facts.words import is_sigkill
@@ -10,6 +12,9 @@ from analyzerd.core.ledger import worker_of
 from analyzerd.model import Value
 
 AT_ONCE_S = 2.0
+HOUR_S = 3600.0
+ALERT_IN_HOUR = 3
+ALERT_SHARE, LEAST_REQUESTS = 0.02, 50
 
 
 def _timeout_s(case: Case) -> float | None:
@@ -190,3 +195,46 @@ def timeout_after_first_beat(case: Case) -> Value:
         return False
     version = version_tuple(case.ledger.version)
     return version >= (22,) if version else None
+
+
+@fact("timeout.in_hour")
+def timeout_in_hour(case: Case) -> Value:
+    """Workers of the app that were timed out in the hour before the question's end, and since."""
+    if not case.witnesses.reads("gunicorn"):
+        return None
+    return sum(at >= case.focus.t1_s - HOUR_S for at in case.ledger.timed_out.values())
+
+
+@fact("timeout.isolated")
+def timeout_isolated(case: Case) -> Value:
+    """Whether a time-out stands alone: fewer than three in an hour, rare at its endpoint, and not of all workers.
+
+    Rare is under 2 % of the requests to the endpoint, of at least 50; all workers counts within twice the timeout.
+    """
+    count, crew = timeout_in_hour(case), _crew(case)
+    if not timeout_seen(case) or not isinstance(count, int) or crew is None:
+        return None
+    found = ends(case)
+    often = found is not None and _cut_share(found) >= ALERT_SHARE
+    return count < ALERT_IN_HOUR and not often and _together(case) < crew
+
+
+def _cut_share(found: Ends) -> float:
+    """Share of requests that were cut off; 0 of too few."""
+    n = found.finished.n + found.cut_off.n
+    return found.cut_off.n / n if n >= LEAST_REQUESTS else 0.0
+
+
+def _together(case: Case) -> int:
+    """Workers that were timed out within twice the timeout of the question."""
+    span_s = 2 * (case.number("gunicorn.timeout") or 30.0)
+    return sum(case.distance_s(at) <= span_s for at in case.ledger.timed_out.values())
+
+
+def _crew(case: Case) -> int | None:
+    """How many workers there are: as configured, else as many as were up at the question."""
+    wanted = case.number("gunicorn.workers")
+    if wanted:
+        return int(wanted)
+    up = sum(w.booted_s <= case.focus.t0_s <= w.gone_s for w in case.ledger.workers.values())
+    return up or None

@@ -1,4 +1,7 @@
-"""Writes docs/causes/ from the cause rules: ``python -m docs.generate``; with ``--check`` only says what is old."""
+"""Writes docs/causes/ from the cause rules and docs/audit.md from the audit's items: ``python -m docs.generate``.
+
+With ``--check`` it only says what is old.
+"""
 
 from __future__ import annotations
 
@@ -8,10 +11,12 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from analyzerd.cli.diagnose import load_rules
+from analyzerd.core.audit import ITEMS, Item
 from analyzerd.core.solvers import SOLVERS
 from analyzerd.rules.schema import Advice, CauseRule, Condition, RuleSet
 
 CAUSES = Path(__file__).parent / "causes"
+AUDIT = Path(__file__).parent / "audit.md"
 _NAME = re.compile(r"\{([a-z0-9_.-]+)(?::[^}]*)?\}")
 
 
@@ -27,6 +32,50 @@ def outdated(rules: RuleSet) -> list[str]:
     wanted = pages(rules)
     there = {path.name: path.read_text() for path in CAUSES.glob("*.md")}
     return sorted(name for name in {*wanted, *there} if wanted.get(name) != there.get(name))
+
+
+def audit_page() -> str:
+    """The page about the audit: what it is, and every item."""
+    return "\n".join((*_AUDIT_HEAD, *(line for item in ITEMS for line in _item(item)))) + "\n"
+
+
+_AUDIT_HEAD = (
+    "# The audit",
+    "",
+    "`analyzerctl audit` goes through the checklist of the tuning guide, its section on signs of over-tuning, and",
+    "what gunicorn, nginx and systemd document. It needs no incident. Each item **fails**, **passes**, or **cannot be",
+    "told**; the reason says what was measured or read, and where it stands. What was not measured is never held",
+    "against anybody.",
+    "",
+    "```",
+    "analyzerctl audit                       this machine: watched for 30 s, configurations, the last hour of logs",
+    "analyzerctl audit --for 60s             longer: signs that have to last want a minute",
+    "analyzerctl audit RECORDING             a recording, or a folder of logs and configuration files",
+    "analyzerctl audit nginx.conf app.service gunicorn.conf.py",
+    "analyzerctl audit --item timeout-ladder everything about one item",
+    "analyzerctl audit --json --fail-on fail for machines: exit status 1 when an item fails",
+    "```",
+    "",
+    "Nothing of the app is executed: settings are read from `/proc`, from the text of the files, and from gunicorn's",
+    "own control socket where it answers. This page is written from the code by `make docs`.",
+    "",
+    "## Items",
+    "",
+)
+
+
+def _item(item: Item) -> Iterator[str]:
+    yield f"### {item.id}"
+    yield ""
+    yield item.question
+    yield f"It should be so: {(item.judge.__doc__ or '').strip().splitlines()[0]}"
+    yield ""
+    if item.guide:
+        yield f"- The guide: {item.guide}"
+    if item.causes:
+        yield f"- What it leads to: {', '.join(f'[{cause}](causes/{cause}.md)' for cause in item.causes)}"
+    yield from (f"- <{link}>" for link in item.references)
+    yield ""
 
 
 def _index(causes: list[CauseRule]) -> Iterator[str]:
@@ -172,8 +221,10 @@ def main() -> int:
     rules = load_rules([])
     old = outdated(rules)
     if "--check" in sys.argv[1:]:
-        sys.stdout.write("".join(f"docs/causes/{name} is out of date: run make docs\n" for name in old))
-        return 1 if old else 0
+        stale = [] if AUDIT.is_file() and AUDIT.read_text() == audit_page() else ["../audit.md"]
+        sys.stdout.write("".join(f"docs/causes/{name} is out of date: run make docs\n" for name in (*old, *stale)))
+        return 1 if old or stale else 0
+    AUDIT.write_text(audit_page())
     CAUSES.mkdir(exist_ok=True)
     made = pages(rules)
     for name in old:

@@ -14,7 +14,7 @@ from importlib import import_module
 from analyzerd import __version__
 
 DAEMON_MODULES = ("pydantic", "pydantic_settings", "slack_sdk", "systemd", "psutil", "watchdog")
-OWN_MODULE = ("diagnose", "explain", "replay", "rules")
+OWN_MODULE = ("audit", "diagnose", "explain", "replay", "rules")
 """Verbs whose work is ``run`` of the module of their name."""
 
 EX_FAILED, EX_USAGE, EX_CONFIG = 1, 2, 78
@@ -76,6 +76,7 @@ def parser() -> argparse.ArgumentParser:
     _diagnose(verbs)
     _explain(verbs)
     _replay(verbs)
+    _audit(verbs)
     _rules(verbs)
     _stored(verbs)
     return root
@@ -177,6 +178,45 @@ def _replay(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         help="try this rule, a file or one in force (shadow too), and list what it changes; -v lists every message",
     )
     _reading(verb)
+
+
+def _audit(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    verb = verbs.add_parser(
+        "audit",
+        help="is it set up well? pass, fail or cannot tell, with the measured reason",
+        description="Goes through the tuning guide's checklist and its signs of over-tuning. Each item passes, fails, "
+        "or cannot be told; nothing of the app is executed.",
+    )
+    _common(verb)
+    _window(verb)
+    verb.add_argument(
+        "paths",
+        nargs="*",
+        metavar="PATH",
+        help="recording, log, gunicorn.conf.py, nginx.conf, .service file or a folder of them; none: this machine, "
+        "watched for a while, with the last hour of its logs",
+    )
+    verb.add_argument("--as", dest="as_kind", default="", metavar="KIND", help="read every log among them as this kind")
+    verb.add_argument(
+        "--for",
+        dest="watch_s",
+        type=_seconds,
+        default=30.0,
+        metavar="TIME",
+        help="watch this machine's processes for so long (default 30s; signs that last want 60s)",
+    )
+    verb.add_argument("--item", default="", metavar="ID", help="everything about one item")
+    verb.add_argument("--list", action="store_true", help="name all items, audit nothing")
+    verb.add_argument("--fail-on", choices=("fail",), help="exit 1 when an item fails")
+
+
+def _seconds(text: str) -> float:
+    from analyzerd.units import parse_duration_s  # noqa: PLC0415
+
+    try:
+        return parse_duration_s(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _rules(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

@@ -8,6 +8,7 @@ import re
 import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
+from analyzerd.formats.access_format import GUNICORN_DEFAULT
 from analyzerd.model import Setting, Value
 
 _INTEGERS = (
@@ -30,8 +31,12 @@ _TEXTS = (
     "loglevel",
     "config",
     "control_socket",
+    "user",
+    "forwarded_allow_ips",
 )
-_NAMES = (*_INTEGERS, *_TEXTS, "bind", "preload_app")
+_SWITCHES = ("preload_app", "reload", "spew")
+_NAMES = (*_INTEGERS, *_TEXTS, *_SWITCHES, "bind")
+DEFAULT_ORIGIN = "gunicorn default"
 _DEFAULTS: Mapping[str, Value] = {
     "workers": 1,
     "threads": 1,
@@ -45,7 +50,11 @@ _DEFAULTS: Mapping[str, Value] = {
     "worker_connections": 1000,
     "bind": "127.0.0.1:8000",
     "errorlog": "-",
-    "preload_app": False,
+    "accesslog": "",
+    "access_log_format": GUNICORN_DEFAULT,
+    "worker_tmp_dir": "",
+    "forwarded_allow_ips": "127.0.0.1,::1",
+    **dict.fromkeys(_SWITCHES, False),
 }
 _LONG = {
     "--keep-alive": "keepalive",
@@ -57,12 +66,13 @@ _LONG = {
     "--preload": "preload_app",
     **{"--" + name.replace("_", "-"): name for name in _NAMES if name not in ("keepalive", "preload_app")},
 }
-_SHORT = {"-w": "workers", "-b": "bind", "-k": "worker_class", "-t": "timeout", "-c": "config"}
 _CLASSES = {"ggevent": "gevent", "gtornado": "tornado", "gasgi": "asgi", "geventlet": "eventlet"}
 _LOADED_CLASS = re.compile(r"<class '([\w.]{1,200})'>")
 _OWN_CLASS = re.compile(r"gunicorn\.workers\.(\w+)\.\w+")
+_SHORT = {"-w": "workers", "-b": "bind", "-k": "worker_class", "-t": "timeout", "-c": "config", "-u": "user"}
+_SWITCHED_ON = {"--preload": "preload_app", "--reload": "reload", "--spew": "spew"}
 _BARE_FORMAT = re.compile(r"--access-logformat[= ](%.{0,4096}?)(?= --?[a-zA-Z]|\s*\Z)")
-_FLAGS = ("--daemon", "-D", "--reload", "--capture-output", "--enable-stdio-inheritance", "--spew", "-R")
+_FLAGS = ("--daemon", "-D", "--capture-output", "--enable-stdio-inheritance", "-R")
 _NO_VALUE = (
     *_FLAGS,
     "--check-config",
@@ -123,7 +133,7 @@ def from_config(text: str, path: str, *, time_s: float = 0.0, unit: str = "") ->
 
 def effective(*layers: tuple[Setting, ...], time_s: float = 0.0, unit: str = "") -> tuple[Setting, ...]:
     """Merge layers, later ones win, over gunicorn's defaults; several threads turn sync into gthread."""
-    found: dict[str, tuple[Value, str]] = {name: (value, "gunicorn default") for name, value in _DEFAULTS.items()}
+    found: dict[str, tuple[Value, str]] = {name: (value, DEFAULT_ORIGIN) for name, value in _DEFAULTS.items()}
     for layer in layers:
         found.update({setting.name.partition(".")[2]: (setting.value, setting.origin) for setting in layer})
     return _settings(found, time_s, unit)
@@ -149,10 +159,22 @@ def _class_name(value: Value) -> Value:
     return _CLASSES.get(own[1], own[1]) if own else path
 
 
+def without_doubtful(settings: tuple[Setting, ...], config_text: str) -> tuple[Setting, ...]:
+    """Leave out defaults that the config file's text may replace by something that only running it could tell."""
+    return tuple(one for one in settings if one.origin != DEFAULT_ORIGIN or not _mentions(config_text, one.name))
+
+
+def _mentions(config_text: str, name: str) -> bool:
+    return re.search(rf"\b{re.escape(name.partition('.')[2])}\b", config_text) is not None
+
+
 def _settings(found: dict[str, tuple[Value, str]], time_s: float, unit: str) -> tuple[Setting, ...]:
     threads, origin = found.get("threads", (1, ""))
     sync = found.get("worker_class", ("sync", ""))[0] in ("sync", "gunicorn.workers.sync.SyncWorker")
     if sync and isinstance(threads, int) and threads > 1:
+        written = found.get("worker_class")
+        if written is not None and written[1] != DEFAULT_ORIGIN:
+            found["worker_class_written"] = written
         found["worker_class"] = ("gthread", origin)
     return tuple(Setting(time_s, unit, f"gunicorn.{name}", *found[name]) for name in sorted(found))
 
@@ -183,7 +205,7 @@ def _options(words: list[str]) -> dict[str, Value]:
         name, value = _option(word, rest)
         if name == "bind" and value:
             binds.append(value)
-        elif name == "preload_app":
+        elif name in _SWITCHES:
             found[name] = True
         elif name == "app":
             found.setdefault("app", value)
@@ -201,8 +223,8 @@ def _option(word: str, rest: Iterator[str]) -> tuple[str, str]:
     flag, equals, value = word.partition("=")
     if flag in _NO_VALUE:
         return "", ""
-    if flag == "--preload":
-        return "preload_app", ""
+    if flag in _SWITCHED_ON:
+        return _SWITCHED_ON[flag], ""
     if word.startswith("--"):
         return _long(flag), (value if equals else next(rest, ""))
     short, value = word[:2], word[2:].removeprefix("=")
@@ -225,7 +247,7 @@ def _typed(name: str, value: object) -> Value:
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             return None
         return int(value) if abs(value) < 1e15 else None
-    if name == "preload_app":
+    if name in _SWITCHES:
         return value if isinstance(value, bool) else None
     if name == "bind" and isinstance(value, list):
         return ",".join(str(item) for item in value) if value else None

@@ -21,12 +21,13 @@ _MAX_CHARS = 2 * 1024 * 1024
 
 @dataclass(slots=True)
 class Directive:
-    """One directive with its arguments, its line, and the directives of its block."""
+    """One directive with its arguments, its place, and the directives of its block."""
 
     name: str
     args: list[str]
     line: int
     children: list[Directive] = field(default_factory=list)
+    path: str = ""
 
 
 @dataclass(slots=True)
@@ -55,8 +56,8 @@ def from_nginx(text: str, path: str, *, time_s: float = 0.0, unit: str = "") -> 
     return tuple(Setting(time_s, unit, f"nginx.{name}", *found[name]) for name in sorted(found))
 
 
-def parse_tree(text: str) -> list[Directive]:
-    """Split a configuration into directives; unbalanced braces are forgiven."""
+def parse_tree(text: str, path: str = "") -> list[Directive]:
+    """Split a configuration into directives; unbalanced braces are forgiven. ``path``: what each says it is from."""
     root: list[Directive] = []
     stack = [root]
     words: list[str] = []
@@ -67,7 +68,7 @@ def parse_tree(text: str) -> list[Directive]:
             words.append(word)
             continue
         if words and word != "}":
-            stack[-1].append(Directive(words[0], words[1:], first))
+            stack[-1].append(Directive(words[0], words[1:], first, path=path))
         if word == "{" and words and len(stack) < _MAX_DEPTH:
             stack.append(stack[-1][-1].children)
         elif word == "}" and len(stack) > 1:

@@ -36,6 +36,7 @@ class ProcessReading:
     pss_bytes: int | None = None
     swap_bytes: int | None = None
     blocked: tuple[Mapping[str, Value], ...] = ()
+    uid: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

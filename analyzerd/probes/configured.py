@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import re
-
-from analyzerd.formats.settings import effective, from_command_line, from_config
+from analyzerd.formats.settings import (
+    DEFAULT_ORIGIN,
+    effective,
+    from_command_line,
+    from_config,
+    without_doubtful,
+)
 from analyzerd.model import Setting
 from analyzerd.probes.launch import Launch
 from analyzerd.probes.proctext import is_gunicorn
-
-_DEFAULT_ORIGIN = "gunicorn default"
 
 
 def settings_of(launch: Launch, time_s: float) -> tuple[Setting, ...]:
@@ -30,7 +32,9 @@ def settings_of(launch: Launch, time_s: float) -> tuple[Setting, ...]:
     )
     variables = _from_variables(launch, time_s)
     merged = effective(variables, config, named, time_s=time_s, unit=launch.unit)
-    return tuple(one for one in merged if one.origin != _DEFAULT_ORIGIN or _is_certain(one, launch))
+    if launch.denied or launch.config_unread:
+        return tuple(one for one in merged if one.origin != DEFAULT_ORIGIN)
+    return without_doubtful(merged, launch.config_text)
 
 
 def _from_variables(launch: Launch, time_s: float) -> tuple[Setting, ...]:
@@ -40,12 +44,6 @@ def _from_variables(launch: Launch, time_s: float) -> tuple[Setting, ...]:
         found.append(Setting(time_s, launch.unit, "gunicorn.workers", int(workers), "WEB_CONCURRENCY"))
     if port.isdecimal() and len(port) < 6:
         found.append(Setting(time_s, launch.unit, "gunicorn.bind", f"0.0.0.0:{port}", "PORT"))
+    if trusted := launch.environment.get("FORWARDED_ALLOW_IPS", ""):
+        found.append(Setting(time_s, launch.unit, "gunicorn.forwarded_allow_ips", trusted, "FORWARDED_ALLOW_IPS"))
     return tuple(found)
-
-
-def _is_certain(default: Setting, launch: Launch) -> bool:
-    """Tell whether nothing unread or unresolved can have replaced a default."""
-    if launch.denied or launch.config_unread:
-        return False
-    name = default.name.partition(".")[2]
-    return re.search(rf"\b{re.escape(name)}\b", launch.config_text) is None

@@ -11,7 +11,7 @@ from analyzerd.probes.finder import Found
 from analyzerd.probes.kept import read_file, read_link, stat_file
 from analyzerd.probes.proctext import parse_environment, title_role
 
-VARIABLES = ("GUNICORN_CMD_ARGS", "WEB_CONCURRENCY", "PORT", "XDG_RUNTIME_DIR", "HOME")
+VARIABLES = ("GUNICORN_CMD_ARGS", "WEB_CONCURRENCY", "PORT", "FORWARDED_ALLOW_IPS", "XDG_RUNTIME_DIR", "HOME")
 DEFAULT_CONFIG = "gunicorn.conf.py"
 _CONFIG_BYTES = 1 << 18
 _ENVIRONMENT_BYTES = 1 << 20

@@ -84,6 +84,7 @@ class ProcessProbe:
             anon_bytes=status.anon_bytes,
             pss_bytes=self._pss_bytes if slow else None,
             swap_bytes=status.swap_bytes,
+            uid=status.uid,
             blocked=self._blocked() if role == "worker" and (slow or (age_s or 0.0) > _SILENT_S) else (),
         )
         return reading, handles

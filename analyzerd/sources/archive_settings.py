@@ -14,9 +14,6 @@ from analyzerd.model import Setting
 
 MAX_SETTINGS_BYTES = 1 << 20
 _NAMES = ("gunicorn.cmdline", "gunicorn.conf.py", "nginx.conf")
-_CONTINUED = re.compile(r"\\\\\n\\s*")
-_EXEC_START = re.compile(r"^ExecStart=[-@:+!]{0,3}(.+)$", re.MULTILINE)
-_ENV_ARGS = re.compile(r"^Environment=[\"']?GUNICORN_CMD_ARGS=([^\"'\n]+)", re.MULTILINE)
 _FORMAT_FLAG = "--access-logformat"
 _CMDLINE_FORMAT = re.compile(r"--access-logformat[ =](.{1,4096}?)(?= --?[a-z]|\s*\Z)")
 _CONF_FORMAT = re.compile(r"^access_log_format\s{0,9}=\s{0,9}r?(['\"])(.{1,4096}?)\1\s*$", re.MULTILINE)
@@ -42,7 +39,7 @@ class SettingsFile:
 
 def is_settings_file(path: Path) -> bool:
     """Tell by its name whether a file holds settings rather than a log."""
-    return path.name in _NAMES or path.suffix == ".service"
+    return path.name in _NAMES or path.suffix in (".service", ".py")
 
 
 def open_settings(path: Path) -> SettingsFile:
@@ -64,6 +61,7 @@ def read_settings(files: Sequence[SettingsFile], unit: str) -> tuple[Setting, ..
         key=lambda ranked: ranked[0],
     )
     gunicorn = settings.effective(*(layer for _, layer in layers), unit=unit) if layers else ()
+    gunicorn = _certain(gunicorn, files)
     nginx = [
         setting
         for file in files
@@ -73,8 +71,19 @@ def read_settings(files: Sequence[SettingsFile], unit: str) -> tuple[Setting, ..
     return (*gunicorn, *nginx)
 
 
+def _certain(gunicorn: tuple[Setting, ...], files: Sequence[SettingsFile]) -> tuple[Setting, ...]:
+    """Leave out defaults that a file may replace: one that is named and was not given, or words it may compute."""
+    named = next((str(one.value) for one in gunicorn if one.name == "gunicorn.config"), "")
+    given = [file for file in files if file.basename.endswith(".py")]
+    if named and not given:
+        return tuple(one for one in gunicorn if one.origin != settings.DEFAULT_ORIGIN)
+    return settings.without_doubtful(gunicorn, "\n".join(file.text for file in given))
+
+
 def _rank(file: SettingsFile) -> int:
-    return ("gunicorn.conf.py", "", "gunicorn.cmdline").index(file.basename if file.basename in _NAMES else "")
+    if file.basename.endswith(".py"):
+        return 0
+    return 2 if file.basename == "gunicorn.cmdline" else 1
 
 
 def _gunicorn_layer(file: SettingsFile, unit: str) -> tuple[Setting, ...] | None:
@@ -82,17 +91,16 @@ def _gunicorn_layer(file: SettingsFile, unit: str) -> tuple[Setting, ...] | None
     if file.basename == "gunicorn.cmdline":
         argv = file.text.rstrip("\0\n").split("\0") if "\0" in file.text else file.text
         return settings.from_command_line(argv, unit=unit)
-    if file.basename == "gunicorn.conf.py":
+    if file.basename.endswith(".py"):
         return settings.from_config(file.text, file.name, unit=unit)
     return _service_layer(file, unit) if file.basename.endswith(".service") else None
 
 
 def _service_layer(file: SettingsFile, unit: str) -> tuple[Setting, ...] | None:
-    text = _CONTINUED.sub(" ", file.text)
-    started = _EXEC_START.findall(text)
-    if not started or "gunicorn" not in started[-1]:
+    command, variables = settings.unit_commands([(file.name, file.text)])
+    if "gunicorn" not in command:
         return None
-    layer = settings.from_command_line(started[-1], env_args=" ".join(_ENV_ARGS.findall(text)), unit=unit)
+    layer = settings.from_command_line(command, env_args=variables, unit=unit)
     return tuple(replace(setting, origin=file.name) for setting in layer)
 
 
@@ -124,7 +132,7 @@ def _nginx_format(conf: str, log_name: str) -> str:
 
 
 def _gunicorn_format(file: SettingsFile) -> str:
-    if file.basename == "gunicorn.conf.py":
+    if file.basename.endswith(".py"):
         match = _CONF_FORMAT.search(file.text)
         return match[2] if match else ""
     if "\0" in file.text:

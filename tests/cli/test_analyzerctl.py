@@ -24,7 +24,7 @@ INCIDENT_KEYS = {
 }  # fmt: skip
 HYPOTHESIS_KEYS = {"cause", "verdict", "confidence", "for", "against", "missing"}
 VERBS = ([], ["diagnose"], ["rules"], ["rules", "list"], ["rules", "show"], ["rules", "test"], ["rules", "lint"],
-         ["explain"], ["replay"], ["status"], ["incidents"], ["report"])  # fmt: skip
+         ["audit"], ["explain"], ["replay"], ["status"], ["incidents"], ["report"])  # fmt: skip
 
 
 @pytest.mark.parametrize("verb", VERBS, ids=" ".join)

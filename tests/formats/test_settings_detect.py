@@ -29,7 +29,7 @@ def test_a_command_line_in_all_its_spellings() -> None:
     )
     assert found == {
         "workers": 4, "threads": 8, "bind": "127.0.0.1:1,unix:/run/g.sock", "preload_app": True, "timeout": 60,
-        "keepalive": 5, "config": "conf.py", "app": "shop:app", "worker_class": "gthread",
+        "keepalive": 5, "config": "conf.py", "app": "shop:app", "worker_class": "gthread", "reload": True,
     }  # fmt: skip
 
 

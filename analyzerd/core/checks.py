@@ -136,6 +136,7 @@ OF_FACT: Mapping[str, tuple[str, ...]] = {
     "disk.": ("disks",),
     "nginx.": ("nginx-conf",),
     "stack.": ("stack",),
+    "dump.": ("stack",),
     "endpoint": ("gunicorn-times",),
     "timeout.": ("gunicorn-log",),
     "binds": ("gunicorn-settings",),

@@ -9,7 +9,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from analyzerd.core import endings, growth, lifecycle, sight, watch
+from analyzerd.core import asking, endings, growth, lifecycle, sight, watch
 from analyzerd.core.apps import Apps, app_of
 from analyzerd.core.case import Case, Witnesses
 from analyzerd.core.correlate import NOWHERE, Answer, Timing, fold, open_focus, told
@@ -57,6 +57,7 @@ class Options:
 
     apps: Apps = field(default_factory=Apps)
     timing: Timing = field(default_factory=Timing)
+    stacks_per_hour: int = 0
 
 
 class Engine:
@@ -69,6 +70,7 @@ class Engine:
         self._judged: dict[int, list[Judged]] = {}
         self._views: dict[str, AppSignals] = {}
         self._pruned_s = 0.0
+        self._asked = asking.Asked(self.options.stacks_per_hour)
         self.use(rules)
 
     def use(self, rules: RuleSet) -> None:
@@ -93,7 +95,7 @@ class Engine:
             case AccessTally():
                 self._tally(item)
             case Sample():
-                self._sample(item)
+                return self._sample(item)
             case Setting():
                 self._setting(item)
             case Health():
@@ -184,7 +186,7 @@ class Engine:
             return self.options.apps.of_unit(unit) if unit else ""
         return self.options.apps.of_unit(event.unit)
 
-    def _sample(self, sample: Sample) -> None:
+    def _sample(self, sample: Sample) -> list[Effect]:
         add_sample(self.state.samples, sample)
         growth.note(self.state.curves, sample)
         self._witness("samples", sample.time_s)
@@ -193,6 +195,8 @@ class Engine:
             note_reading(self._ledger(app), reading, sample.time_s)
         for listener in sample.listeners:
             note_address(self._ledger(self.options.apps.of_unit(listener.unit)), listener.address)
+        apps, asked = self.options.apps, self._asked
+        return asking.about(sample, self.state, apps, asked, self._settings_of, self._app_of_focus)
 
     def _tally(self, tally: AccessTally) -> None:
         add_tally(self.state.tallies, tally)

@@ -21,8 +21,9 @@ def rehearse(rule: SignalRule, test: RuleTest) -> Sequence[Fields]:
     literals stands in it, as in the daemon.
     """
     matcher = Matcher([rule], formats.LITERALS)
-    if rule.sources == ("derived",):
-        return [dict(captures) for _, captures in matcher.match(Event(0.0, "derived", "", fields=test.entry))]
+    if rule.sources in (("derived",), ("stack",)):
+        made = Event(0.0, rule.sources[0], "", fields=test.entry)
+        return [dict(captures) for _, captures in matcher.match(made)]
     events = _from_entry(test.entry) if test.entry else _from_lines(rule, test, matcher)
     found: list[Fields] = []
     for event in events:

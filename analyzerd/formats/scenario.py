@@ -5,6 +5,7 @@
     +0s    start            27.0.1 sync master=8 workers=12,13 at=http://127.0.0.1:8000
     +5s    sample           worker 12 cpu_user_s=3.5 state=R
     +30m   sample           every=60s over=29m; worker 12 rss_bytes=30000000..90000000
+    +8s    stack            12 lock views.py:60 in report
     +9s    gunicorn         [8] [CRITICAL] WORKER TIMEOUT (pid:12)
     +9s    kernel           Memory cgroup out of memory: Killed process 12 (gunicorn) ...
     +9s    nginx.error      [error] 77#77: *1 upstream prematurely closed connection ...
@@ -27,6 +28,7 @@ from analyzerd.model import (
     CgroupReading,
     Entries,
     Entry,
+    Event,
     Health,
     HostReading,
     Input,
@@ -90,8 +92,8 @@ def _inputs(time_s: float, what: str, text: str, more: list[str], number: int) -
         case "setting":
             name, _, value = text.partition(" ")
             yield Setting(time_s, UNIT, name, _typed(value.strip()), "test")
-        case "sample":
-            yield _sample(time_s, text)
+        case "sample" | "stack":
+            yield _sample(time_s, text) if what == "sample" else _stack(time_s, text)
         case "start":
             yield _lines("gunicorn", [_stamp(time_s, GUNICORN_STAMP) + line for line in _start(text)])
         case "gunicorn" | "app":
@@ -216,6 +218,15 @@ def _sample(time_s: float, text: str) -> Sample:
                     (vmstat if name.islower() else netstat)[name] = int(value or 0)
     host = HostReading(netstat=netstat, vmstat=vmstat, cpu_s=cpu_s, **plain)  # type: ignore[arg-type]
     return Sample(time_s, host, tuple(processes), tuple(listeners), tuple(cgroups))
+
+
+def _stack(time_s: float, text: str) -> Event:
+    """``WORKER KIND FRAME``: what a dump of this worker showed; a socket is kind ``other/socket``."""
+    worker, kind, frame = text.split(maxsplit=2)
+    kind, _, waits_on = kind.partition("/")
+    fields: dict[str, Value] = {"event": "stack-dump", "worker": int(worker), "threads": 1, "serving": 1}
+    fields |= {"stack_kind": kind, "frame": frame, "frame_code": "", "inner_frame": frame, "waits_on": waits_on}
+    return Event(time_s, "stack", f"py-spy: worker {worker} at {frame}", UNIT, int(worker), True, fields)
 
 
 def _stamp(time_s: float, form: str) -> str:

@@ -82,7 +82,7 @@ def traceback_fields(lines: list[str]) -> dict[str, Value]:
         "exception": exception,
         "exception_text": clean_text(text, 2048),
         "aborted": _aborted(shown),
-        **_stack_fields(shown.frames),
+        **stack_fields(shown.frames),
     }
     if len(found) > 1:
         fields["root_exception"] = clean_text(exception_of(found[0])[1], 2048)
@@ -96,7 +96,8 @@ def _aborted(block: Block) -> bool:
     return bool(block.frames) and block.frames[-1].function == "handle_abort"
 
 
-def _stack_fields(frames: list[Frame]) -> dict[str, Value]:
+def stack_fields(frames: list[Frame]) -> dict[str, Value]:
+    """Say where a stack (outermost frame first) stands, without gunicorn's own handler of the abort."""
     running = frames[:-1] if frames and frames[-1].function == "handle_abort" else frames
     if not running:
         return {"stack_kind": "other"}

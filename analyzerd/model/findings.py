@@ -155,4 +155,19 @@ class SaveBaseline:
     content: bytes
 
 
-Effect: TypeAlias = SaveIncident | CountSignals | SaveBenign | Blind | SaveBaseline
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """Ask for evidence that the inputs do not hold: where the threads of a worker stand, at ``due_s``.
+
+    ``start_s``: the worker's start since boot, which tells it from a later process with the same pid. ``silent_s``:
+    only if its heartbeat is at least that old by then. The answer, if any, is an Event of source ``stack``.
+    """
+
+    unit: str
+    pid: int
+    start_s: float
+    due_s: float
+    silent_s: float
+
+
+Effect: TypeAlias = SaveIncident | CountSignals | SaveBenign | Blind | SaveBaseline | Probe

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-SOURCES = ("gunicorn", "gunicorn.access", "nginx.error", "nginx.access", "kernel", "systemd", "app", "derived")
-"""Values of ``Event.source``; ``derived`` is what the watch concludes from readings and request clocks."""
+SOURCES = ("gunicorn", "gunicorn.access", "nginx.error", "nginx.access", "kernel", "systemd", "app", "derived", "stack")
+"""Values of ``Event.source``; ``derived`` is what the watch concludes from readings and request clocks, ``stack`` what
+py-spy saw."""
 
 STREAM_SOURCES = {
     "gunicorn": ("gunicorn", "app"),

@@ -10,6 +10,7 @@ from analyzerd.core.facts import (
     capacity,
     crowded,
     deaths,
+    dump,
     ending,
     growing,
     memory,
@@ -23,7 +24,7 @@ from analyzerd.core.facts import (
 from analyzerd.core.facts.registry import FACTS, Fact
 
 __all__ = [
-    "FACTS", "Fact", "capacity", "crowded", "deaths", "ending", "growing", "memory", "past", "recycling", "service",
-    "stack",
+    "FACTS", "Fact", "capacity", "crowded", "deaths", "dump", "ending", "growing", "memory", "past", "recycling",
+    "service", "stack",
     "timeouts", "upstream",
 ]  # fmt: skip

@@ -1,8 +1,9 @@
-"""Facts of the traceback a timed-out worker printed: where it was, what it waited for."""
+"""Facts of the traceback a timed-out worker printed, or of the dump taken before: where it was, what it waited for."""
 
 from __future__ import annotations
 
 from analyzerd.core.case import Case, version_tuple
+from analyzerd.core.facts.dump import dump_before
 from analyzerd.core.facts.registry import fact
 from analyzerd.model import Signal, Value
 
@@ -20,6 +21,11 @@ DATABASE_WORDS = (
 
 
 def _stack(case: Case) -> Signal | None:
+    """The traceback this worker printed when it was aborted, else what was seen of it just before."""
+    return _printed(case) or dump_before(case)
+
+
+def _printed(case: Case) -> Signal | None:
     """The traceback this worker printed when it was aborted."""
     if case.worker is None:
         return None
@@ -53,7 +59,7 @@ def stack_kind(case: Case) -> Value:
 @fact("stack.seen")
 def stack_seen(case: Case) -> Value:
     """Whether the aborted worker printed a traceback; None where its version and class never print one."""
-    if _stack(case) is not None:
+    if _printed(case) is not None:
         return True
     version = version_tuple(case.ledger.version)
     worker_class = case.setting("gunicorn.worker_class")

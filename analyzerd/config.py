@@ -96,6 +96,8 @@ class WitnessConfig(_Part):
     """Who is asked beside logs and /proc. Each that is off is a named blind spot."""
 
     control_socket: bool = True
+    stacks: bool = False
+    stacks_per_hour: Annotated[int, Field(ge=1, le=1000)] = 12
 
 
 class SlackConfig(_Part):

@@ -60,6 +60,10 @@ MISTAKES = {
         "witnesses: {control_socket: maybe}\n",
         "1:29: witnesses.control_socket: must be true or false",
     ),
+    "no stacks at all, but on": (
+        "witnesses:\n  stacks_per_hour: 0\n",
+        "2:20: witnesses.stacks_per_hour: must be greater than or equal to 1",
+    ),
     "twice": ("state_dir: /a\nstate_dir: /b\n", "2:1: key 'state_dir' stands twice; first on line 1"),
     "a list": ("- a\n", "1:1: the file must hold keys and values, like 'state_dir: /var/lib/analyzerd'"),
 }

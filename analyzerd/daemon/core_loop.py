@@ -17,7 +17,7 @@ from analyzerd.core.state import FORMAT, decode, encode
 from analyzerd.daemon.clock import now_s
 from analyzerd.daemon.inbox import Inbox
 from analyzerd.daemon.redacted import redacted
-from analyzerd.model import Batch, Blind, Checkpoint, Effect, Health, Sample, SaveIncident, Tick
+from analyzerd.model import Batch, Blind, Checkpoint, Effect, Health, Probe, Sample, SaveIncident, Tick
 from analyzerd.rules.schema import RuleSet
 from analyzerd.store.db import Store
 
@@ -39,10 +39,16 @@ class CoreLoop:
     """Takes batches, steps the engine, commits. ``wake_sender`` is set when there is something to send."""
 
     def __init__(
-        self, engine: Engine, store: Store, inbox: Inbox, load_rules: LoadRules, wake_sender: threading.Event
+        self,
+        engine: Engine,
+        store: Store,
+        inbox: Inbox,
+        load_rules: LoadRules,
+        wake_sender: threading.Event,
+        ask: Callable[[Probe], None] | None = None,
     ) -> None:
         self.engine, self._store, self._inbox, self._load_rules = engine, store, inbox, load_rules
-        self._wake_sender = wake_sender
+        self._wake_sender, self._ask = wake_sender, ask
         self.reload = threading.Event()
         self.stop = threading.Event()
         self.progress_s = self._began_s = self._read_s = time.monotonic()
@@ -87,10 +93,18 @@ class CoreLoop:
 
     def _take(self, batch: Batch) -> None:
         for item in batch.inputs:
-            self._effects += self.engine.step(item)
+            self._do(self.engine.step(item))
             # Readings are not kept over a restart.
             self._changed |= not isinstance(item, Sample)
         self._checkpoints.update({c.stream: c for c in batch.checkpoints})
+
+    def _do(self, effects: Iterable[Effect]) -> None:
+        """Keep what is to be stored; a wish for evidence goes to those who can look, if there are any."""
+        for effect in effects:
+            if not isinstance(effect, Probe):
+                self._effects.append(effect)
+            elif self._ask is not None:
+                self._ask(effect)
 
     def _may_tick(self, batches: Sequence[Batch]) -> bool:
         if not self._caught_up:

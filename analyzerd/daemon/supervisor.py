@@ -26,10 +26,12 @@ from analyzerd.daemon.core_loop import CoreLoop, restored, state_format
 from analyzerd.daemon.inbox import Inbox
 from analyzerd.daemon.notify import notify, watchdog_interval_s
 from analyzerd.daemon.sampler import Sampler
+from analyzerd.daemon.stacks import StackTaker
 from analyzerd.errors import AnalyzerdError, ConfigError, StoreError
 from analyzerd.model import Checkpoint
 from analyzerd.notify.contract import Sink, Words
 from analyzerd.notify.sender import Sender
+from analyzerd.probes.stacks import StackProbe
 from analyzerd.rules.schema import RuleSet
 from analyzerd.sources.rulefiles import RuleWatch, vendor_dir
 from analyzerd.store.db import Store
@@ -104,6 +106,8 @@ class _Daemon:
         self._crash: list[str] = []
         self._threads: list[threading.Thread] = []
         self._core: CoreLoop | None = None
+        self._stacks = StackProbe(enabled=config.witnesses.stacks)
+        self._taker = StackTaker(self._stacks.take, self._inbox.put)
 
     def run(self, *, once: bool) -> int:
         """Start the threads, wait for the end, stop them."""
@@ -129,6 +133,8 @@ class _Daemon:
             self._start(type(source).__name__, partial(source.run, self._inbox.put, self._resume))
         if self._config.sampling.interval > 0:
             self._start("sampler", self._run_sampler)
+            if self._config.witnesses.stacks:
+                self._start("stacks", self._taker.run)
         self._rule_watch.start()
         notify(f"READY=1\nSTATUS={self._status()}")
         _say(f"analyzerd watches; its state is in {self._config.database}")
@@ -159,7 +165,7 @@ class _Daemon:
             store = Store(config.database, sinks=tuple(self._sinks), state_format=state_format())
             engine = restored(store, lambda state: wiring.engine(config, self._rules, state))
             load_rules = partial(wiring.load_rules, config)
-            self._core = CoreLoop(engine, store, self._inbox, load_rules, self._wake_sender)
+            self._core = CoreLoop(engine, store, self._inbox, load_rules, self._wake_sender, self._taker.ask)
         finally:
             ready.set()
         with closing(store):
@@ -173,7 +179,7 @@ class _Daemon:
         with closing(wiring.machine(self._config)) as probe:
             sampler = Sampler(
                 probe,
-                probe.health,
+                lambda: (*probe.health(), *self._stacks.health(now_s())),
                 self._inbox,
                 self._config.sampling.interval,
                 wiring.nginx_conf(self._config),
@@ -240,6 +246,7 @@ class _Daemon:
         self._stop.set()
         if self._core is not None:
             self._core.stop.set()
+        self._taker.stop()
         self._inbox.close()
         self._wake_sender.set()
         end_s = time.monotonic() + OTHERS_END_S

@@ -59,7 +59,8 @@ def options(config: Config) -> Options:
         resolve_after_s=config.timing.resolve_after,
     )
     watched = tuple(unit for unit in config.journal.units if "nginx" not in unit)
-    return Options(Apps(config.app_by_unit, watched), timing)
+    per_hour = config.witnesses.stacks_per_hour if config.witnesses.stacks else 0
+    return Options(Apps(config.app_by_unit, watched), timing, per_hour)
 
 
 def journal(config: Config) -> JournalSource | None:

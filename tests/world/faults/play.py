@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -113,7 +114,10 @@ class Listening:
 
     def _add(self, incident: Mapping[str, Any], at_s: float) -> None:
         withdrawn = str(incident.get("resolution", "")).startswith(("part of", "not a problem"))
-        self.told.append(Told(at_s, incident["id"], incident["cause"], incident["verdict"], withdrawn))
+        told = Told(at_s, incident["id"], incident["cause"], incident["verdict"], withdrawn)
+        before = next((one for one in reversed(self.told) if one.incident == told.incident), None)
+        if before is None or replace(told, at_s=before.at_s) != before:
+            self.told.append(told)
 
 
 def _moment(message: Mapping[str, Any]) -> float:

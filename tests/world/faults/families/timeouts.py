@@ -137,14 +137,14 @@ SCENARIOS = (
         (ask("/sleep?s=8", 3), wait(0.5), ask("/cpu?s=60"), wait(0.5), ask("/ok")),
         ("event-loop-blocked",),
         gunicorn="--workers 1 --timeout 4 --worker-class gevent",
-        packages=("gevent",),
+        packages=("gevent", "packaging"),
     ),
     Scenario(
         "gevent-slow",
         "slow requests that only wait do not hurt an event loop",
         (ask("/sleep?s=9", 8), wait(0.5), ask("/ok"), wait(10)),
         gunicorn="--workers 1 --timeout 4 --worker-class gevent",
-        packages=("gevent",),
+        packages=("gevent", "packaging"),
         quiet_s=40,
     ),
 )  # fmt: skip

@@ -21,7 +21,8 @@ class Frame:
         return f"{self.path.rpartition('/')[2]}:{self.line} in {self.function}"
 
 
-_LIBRARY = re.compile(r"/(?:site|dist)-packages/|/lib(?:64)?/(?:python|pypy)\d|^<|/s?bin/[^/]+$|\.zip/")
+_LIBRARY = re.compile(r"/(?:site|dist)-packages/|/lib(?:64)?/(?:python|pypy)\d|^<|/s?bin/[^/]+$|\.zip/|\.p(?:yx|xd|xi)$")
+"""Compiled extensions (`.pyx`) name their source as it stood where they were built."""
 
 # (kind, path, function): the first match on a frame decides; frames are asked from the inside out.
 _KINDS = tuple(
@@ -38,7 +39,7 @@ _KINDS = tuple(
         ("db-pool", r"/redis/connection\.py$", r"get_connection"),
         ("db-pool", r"/sqlalchemy/util/queue\.py$", r""),
         ("database", r"/sqlalchemy/", r""),
-        ("database", r"/(?:psycopg\w*|pymysql|MySQLdb|mysql|asyncpg|redis|pymongo|oracledb|cx_Oracle)/", r""),
+        ("database", r"(?:^|/)(?:psycopg\w*|pymysql|MySQLdb|mysql|asyncpg|redis|pymongo|oracledb|cx_Oracle)/", r""),
         ("database", r"/(?:pyodbc|mariadb|cassandra|peewee|playhouse|tortoise|elasticsearch|valkey)\b", r""),
         ("database", r"/(?:sqlite3|django/db|pymemcache|pylibmc|clickhouse_driver|aiomysql)/", r""),
         ("http-api", r"/(?:urllib3?|http/client|requests|httpx|httpcore|boto3|botocore|grpc|aiohttp)\b", r""),

@@ -143,9 +143,10 @@ def _was_wanted(case: Case, at: float) -> bool:
 
 @fact("boot.failing")
 def boot_failing(case: Case) -> Value:
-    """Whether at least three workers around the question left within two seconds of their boot."""
+    """Whether at least three workers around the question left of themselves, within two seconds of their boot."""
     if not case.witnesses.reads("gunicorn"):
         return None
+    given_up = {worker_of(s) for s in case.find("gunicorn.worker-timeout", within_s=60.0)}
     coded = {worker_of(s) for s in case.find("gunicorn.worker-exit-code", within_s=15.0)}
     short = [
         w
@@ -153,6 +154,7 @@ def boot_failing(case: Case) -> Value:
         if case.distance_s(w.booted_s) <= 15.0
         and ((w.exiting_s is not None and w.exiting_s - w.booted_s < SHORT_LIFE_S) or w.pid in coded)
         and w.autorestart_s is None
+        and w.pid not in given_up
     ]
     return len(short) >= 3 and deploys_near(case) == 0
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from analyzerd.core.case import Case
+from analyzerd.core.case import Case, version_tuple
 from analyzerd.core.facts.registry import fact
 from analyzerd.core.facts.stack import durations_logged
 from analyzerd.core.ledger import address_of
@@ -167,7 +167,11 @@ def workers_never_ready(case: Case) -> Value:
     """Whether a worker had not written its heartbeat in any reading of three seconds before the question's end.
 
     A reading that shows the open files of a worker but no heartbeat among them is one of a worker still booting.
+    Before gunicorn 22 the heartbeat file is dated when it is made, so that it does not tell.
     """
+    version = version_tuple(case.ledger.version)
+    if version and version < (22,):
+        return None
     beats: dict[int, list[tuple[float, bool]]] = {}
     for sample in case.samples:
         if case.focus.t0_s - 60.0 <= sample.time_s <= case.focus.t1_s:

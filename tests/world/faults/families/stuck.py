@@ -53,6 +53,7 @@ SCENARIOS = (
         (start, wait(3), load("/ok", per_s=0.5, for_s=100)),
         ("boot-hang",),
         version=V21,
+        gunicorn="--workers 2 --timeout 15",
         app="slow_boot:app",
         location="proxy_read_timeout 6s;",
         starts_late=True,

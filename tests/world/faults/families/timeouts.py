@@ -3,10 +3,11 @@
 from tests.world.faults.scenario import V21, V23, Scenario
 from tests.world.faults.steps import ask, connect_and_wait, freeze, load, upload_slowly, wait
 
-WORKS = load("/ok", per_s=4, for_s=25)
+WORKS = load("/ok", per_s=4, for_s=30)
 DATABASE = {"DATABASE_URL": "{database}"}
 API = {"API_URL": "{api}"}
-GTHREAD = "--workers 2 --worker-class gthread --threads 2 --timeout 4"
+SAMPLED = "--workers 2 --timeout 12"
+"""Long enough that the readings of every five seconds show what a worker did before it was given up."""
 
 SCENARIOS = (
     Scenario(
@@ -15,25 +16,28 @@ SCENARIOS = (
         (WORKS, wait(3), ask("/cpu?s=60", 2)),
         ("app-cpu-loop",),
         bounded=True,
+        gunicorn=SAMPLED,
     ),
     Scenario(
         "timeout-regex",
         "a regular expression that goes back and forth without end",
         (WORKS, wait(3), ask("/regex", 2)),
         ("app-cpu-loop", "app-native-hang"),
+        gunicorn=SAMPLED,
     ),
     Scenario(
         "timeout-native",
         "a loop in C holds the interpreter: no traceback, SIGKILL, and a hint at memory that is wrong",
         (WORKS, wait(3), ask("/native", 2)),
         ("app-native-hang",),
+        gunicorn=SAMPLED,
     ),
     Scenario(
         "timeout-native-gthread",
         "the same in threads: the main thread starves",
         (WORKS, wait(3), ask("/native", 2)),
         ("app-native-hang",),
-        gunicorn=GTHREAD,
+        gunicorn=f"{SAMPLED} --worker-class gthread --threads 2",
     ),
     Scenario(
         "timeout-sleep",
@@ -64,6 +68,7 @@ SCENARIOS = (
         version=V21,
         packages=("psycopg[binary]",),
         environment=DATABASE,
+        gunicorn=SAMPLED,
     ),
     Scenario(
         "timeout-api",

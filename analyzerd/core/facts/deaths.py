@@ -81,13 +81,14 @@ def boot_unexplained(case: Case) -> Value:
     if not case.ledger.masters or not case.witnesses.reads("gunicorn"):
         return None
     oldest_s = case.focus.t0_s - 4 * REPLACED_WITHIN_S
-    gone = sorted(t for t in _departures(case).values() if t >= oldest_s)
+    gone = sorted(t for t in _departures(case).values() if t >= oldest_s - REPLACED_WITHIN_S)
     recent = (w for w in case.ledger.workers.values() if w.booted_s >= oldest_s)
     for worker in sorted(recent, key=lambda w: (w.booted_s, w.pid)):
         at = worker.booted_s
         if _was_wanted(case, at):
             continue
-        answered = next((t for t in gone if at - REPLACED_WITHIN_S <= t <= at + LATE_LINE_S), None)
+        near = [t for t in gone if at - REPLACED_WITHIN_S <= t <= at + LATE_LINE_S]
+        answered = min(near, key=lambda t: abs(at - t), default=None)
         if answered is not None:
             gone.remove(answered)
         elif case.distance_s(at) <= 0 and _boots_before(case, at) >= _wanted_workers(case):

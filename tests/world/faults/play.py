@@ -54,6 +54,7 @@ def _keep(one: Site, folder: Path) -> None:
         if path.exists():
             shutil.copy(path, folder / f"{path.parent.name}-{path.name}")
     (folder / "clients.txt").write_text(f"{one.client.counts()} unsent {one.client.unsent}\n")
+    shutil.copytree(one.home / "state", folder / "state", dirs_exist_ok=True)
     (folder / "daemon.txt").write_text(one.daemon.said)
     with contextlib.suppress(AssertionError):
         (folder / "incidents.json").write_text(one.daemon.ctl("--json", "incidents"))

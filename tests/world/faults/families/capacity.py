@@ -146,7 +146,7 @@ SCENARIOS = (
     Scenario(
         "pool-leak-threads",
         "threads that never give their connection back, at a low load",
-        (ask("/pooled?s=0.01&leak=1", 4), wait(2), load("/pooled?s=0.01", per_s=1, for_s=40)),
+        (*(ask("/pooled?s=0.01&leak=1"), wait(1)) * 4, load("/pooled?s=0.01", per_s=1, for_s=40)),
         ("db-pool-leak", "db-pool-too-small"),
         gunicorn="--workers 1 --worker-class gthread --threads 4 --timeout 30",
         packages=PSYCOPG,
@@ -164,7 +164,7 @@ SCENARIOS = (
     Scenario(
         "database-full",
         "more workers than PostgreSQL takes connections",
-        (load("/db?s=0.2", per_s=30, for_s=40),),
+        (load("/db?s=1.5", per_s=30, for_s=40),),
         ("db-connection-limit",),
         gunicorn="--workers 4 --worker-class gthread --threads 12 --timeout 30",
         packages=PSYCOPG,

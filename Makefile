@@ -2,8 +2,10 @@
 SHELL := /bin/bash
 PY := .venv/bin/python
 READY := .venv/.ready
+ONLY ?=
+MINUTES ?= 30
 
-.PHONY: help setup demo test check fmt recordings docs bench lock clean
+.PHONY: help setup demo faults soak test check fmt recordings docs bench lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -16,6 +18,12 @@ $(READY): requirements.lock pyproject.toml .ci/setup
 
 demo: setup ## Break a real app on this machine and see what analyzerd says (as root)
 	@$(PY) -m tests.world.demo
+
+faults: setup ## Break real sites in every catalogued way, print the confusion matrix (as root; ONLY=name)
+	@$(PY) -m tests.world.faults $(ONLY)
+
+soak: setup ## A healthy half hour under load and deploys: nothing may be told (as root; MINUTES=30)
+	@$(PY) -m tests.world.faults.soak --minutes $(MINUTES)
 
 test: setup check ## Everything that must pass: checks, pure tests, tests on real programs
 	$(PY) -m pytest -q -n 2 -m "not world"

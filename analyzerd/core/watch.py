@@ -17,6 +17,7 @@ from analyzerd.core.footprint import Seen
 from analyzerd.core.ledger import AppLedger
 from analyzerd.core.measure import BUCKET_S, Load, Ours, clocks_of, measure
 from analyzerd.core.past import HISTORY_S, compare, slower
+from analyzerd.formats.clock import NOTHING
 from analyzerd.model import AccessTally, Event, Fields, Sample, Setting
 
 EVERY_S = 10.0
@@ -103,6 +104,8 @@ def _slowness(view: View, known: Watched, from_s: float, to_s: float) -> list[Ev
     stretch = slow_stretch(view, from_s, to_s)
     load = window(view, *(stretch or (from_s, to_s)))
     reason = "queue" if stretch else why_slow(view, load, from_s, to_s)
+    if reason == "service":
+        load = window(view, _slower_since(view, from_s), to_s)  # what was before would hide why
     if not reason and patience.is_held(known.spell, view.now_s) and slow_stretch(view, from_s, to_s, patience.NEAR):
         known.spell.near_s = view.now_s
     if load.requests < LEAST_REQUESTS or not reason or not _worth_telling(view, known.spell, load, reason):
@@ -197,6 +200,20 @@ def why_slow(view: View, load: Load, from_s: float, to_s: float) -> str:
         if holds(load, load) and all(holds(load, half) for half in halves):
             return reason
     return ""
+
+
+def _slower_since(view: View, from_s: float) -> float:
+    """When the endpoint that slowed down most did so, if that was after ``from_s``."""
+    found = slower(compare(view.tallies, view.ours, view.baseline, view.now_s))
+    rows = [t for t in complete(view, from_s, view.now_s) if t.source == "gunicorn.access"]
+    if found is None:
+        return from_s
+    since_s = from_s
+    for row in rows:
+        usual_s = percentile(row.clocks.get(found.endpoint, NOTHING), 0.5)
+        if usual_s is not None and usual_s < (found.before_s * found.after_s) ** 0.5:
+            since_s = max(since_s, row.time_s + BUCKET_S)
+    return since_s
 
 
 def contended(whole: Load, part: Load) -> bool:

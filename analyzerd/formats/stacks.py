@@ -21,7 +21,9 @@ class Frame:
         return f"{self.path.rpartition('/')[2]}:{self.line} in {self.function}"
 
 
-_LIBRARY = re.compile(r"/(?:site|dist)-packages/|/lib(?:64)?/(?:python|pypy)\d|^<|/s?bin/[^/]+$|\.zip/|\.p(?:yx|xd|xi)$")
+_LIBRARY = re.compile(
+    r"/(?:site|dist)-packages/|/lib(?:64)?/(?:python|pypy)\d|^<|/s?bin/[^/]+$|\.zip/|\.p(?:yx|xd|xi)$"
+)
 """Compiled extensions (`.pyx`) name their source as it stood where they were built."""
 
 # (kind, path, function): the first match on a frame decides; frames are asked from the inside out.

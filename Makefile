@@ -43,7 +43,7 @@ fmt: setup ## Format the code and mend what ruff can
 recordings: setup ## Diagnose every recording and print the table and the score
 	$(PY) -m tests.recordings
 
-docs: setup ## Write docs/causes from the rules
+docs: setup ## Write docs/causes from the rules and docs/audit.md from the audit
 	@$(PY) -m docs.generate
 
 bench: setup ## Measure speed and memory beside other tools

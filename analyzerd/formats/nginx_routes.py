@@ -94,7 +94,9 @@ def read_conf(files: Sequence[NginxText], includes: Mapping[str, Sequence[NginxT
     walk = _Walk(upstreams, {"combined": NGINX_COMBINED, **formats}, bool(reading.unread))
     walk.block(tree, {}, "")
     single = {d.name: Told(" ".join(d.args), _place(d)) for d in _all(tree) if d.name in _SINGLE}
-    return NginxConf(tuple(walk.routes[:MAX_ROUTES]), tuple(reading.unread), single, walk.access_logs(tree))
+    return NginxConf(
+        tuple(walk.routes[:MAX_ROUTES]), tuple(dict.fromkeys(reading.unread)), single, walk.access_logs(tree)
+    )
 
 
 _SINGLE = ("worker_connections", "worker_processes", "worker_rlimit_nofile", "error_log")

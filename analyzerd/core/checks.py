@@ -148,6 +148,7 @@ OF_FACT: Mapping[str, tuple[str, ...]] = {
     "mismatch.": ("gunicorn-times",),
     "requests.": ("nginx-times",),
     "requests.fit": ("history",),
+    "frozen.": ("readings", "accounting"),
     "tail.": ("gunicorn-times", "history"),
 }
 """Checks that open a fact, by its name or the longest beginning of it."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from analyzerd.daemon.clock import now_s
@@ -33,7 +34,7 @@ class Sampler:
         self._probe, self._health, self._inbox, self._interval_s = probe, health, inbox, interval_s
         self._nginx_conf = nginx_conf
         self._told: dict[tuple[str, str], Setting] = {}
-        self._settings_s = 0.0
+        self._settings_s = self._due_s = 0.0
         self.dropped = 0
 
     def run(self, stop: threading.Event) -> None:
@@ -44,7 +45,8 @@ class Sampler:
 
     def step(self) -> None:
         """Take one reading and hand it over; now and then the settings too."""
-        inputs: list[Input] = [self._probe.sample()]
+        late_s = max(0.0, now_s() - self._due_s) if self._due_s else None
+        inputs: list[Input] = [replace(self._probe.sample(), late_s=late_s)]
         time_s = now_s()
         if time_s - self._settings_s >= SETTINGS_EVERY_S or self._settings_s == 0.0:
             self._settings_s = time_s
@@ -52,6 +54,7 @@ class Sampler:
             inputs += self._health()
         if not self._inbox.put_if_room(Batch(tuple(inputs))):
             self.dropped += 1
+        self._due_s = now_s() + self._interval_s
 
     def _news(self) -> list[Input]:
         found = [*self._probe.settings(), *nginx_settings(self._nginx_conf)]

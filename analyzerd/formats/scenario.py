@@ -190,7 +190,7 @@ def _at(reading: str, part: float) -> str:
 def _sample(time_s: float, text: str) -> Sample:
     """``worker 12 rss_bytes=5 state=R; listener 127.0.0.1:8000 queue=3; cgroup oom_kills=1; host x=4``.
 
-    Of the host: ``cores=4``, ``memory_available_bytes=5``, ``cpu.idle=9.5``, else counters.
+    Of the host: ``cores=4``, ``memory_available_bytes=5``, ``cpu.idle=9.5``, ``late_s=3``, else counters.
     """
     processes: list[ProcessReading] = []
     listeners: list[ListenerReading] = []
@@ -199,6 +199,7 @@ def _sample(time_s: float, text: str) -> Sample:
     vmstat: dict[str, int] = {}
     cpu_s: dict[str, float] = {}
     plain: dict[str, int] = {}
+    late_s: float | None = None
     for item in text.split(";"):
         words = item.split()
         values = {k: _typed(v) for k, v in (w.split("=", 1) for w in words if "=" in w)}
@@ -210,14 +211,16 @@ def _sample(time_s: float, text: str) -> Sample:
             cgroups.append(CgroupReading(UNIT, **values))  # type: ignore[arg-type]
         else:
             for name, value in values.items():
-                if name.startswith("cpu."):
+                if name == "late_s":
+                    late_s = float(value or 0)
+                elif name.startswith("cpu."):
                     cpu_s[name.removeprefix("cpu.")] = float(value or 0)
                 elif name in ("cores", "memory_available_bytes", "memory_total_bytes"):
                     plain[name] = int(value or 0)
                 else:
                     (vmstat if name.islower() else netstat)[name] = int(value or 0)
     host = HostReading(netstat=netstat, vmstat=vmstat, cpu_s=cpu_s, **plain)  # type: ignore[arg-type]
-    return Sample(time_s, host, tuple(processes), tuple(listeners), tuple(cgroups))
+    return Sample(time_s, host, tuple(processes), tuple(listeners), tuple(cgroups), late_s=late_s)
 
 
 def _stack(time_s: float, text: str) -> Event:

@@ -62,6 +62,7 @@ class CgroupReading:
     oom_kills: int | None = None
     cpu_periods: int | None = None
     cpu_throttled: int | None = None
+    frozen: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +93,7 @@ class HostReading:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """All readings of one sampling instant."""
+    """All readings of one sampling instant. ``late_s``: how much later it was taken than planned; None: not known."""
 
     time_s: float
     host: HostReading = field(default_factory=HostReading)
@@ -100,3 +101,4 @@ class Sample:
     listeners: tuple[ListenerReading, ...] = ()
     cgroups: tuple[CgroupReading, ...] = ()
     disks: tuple[DiskReading, ...] = ()
+    late_s: float | None = None

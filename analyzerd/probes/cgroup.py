@@ -1,11 +1,11 @@
-"""Memory and CPU accounting of units' cgroups, in the v1, v2 and hybrid layouts. Changes nothing there."""
+"""Accounting of units' cgroups, and whether they are frozen; v1, v2 and hybrid layouts. Changes nothing there."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from analyzerd.model import CgroupReading
-from analyzerd.probes.hosttext import parse_counters, parse_limit
+from analyzerd.probes.hosttext import parse_counters, parse_frozen, parse_limit
 from analyzerd.probes.kept import read_file
 from analyzerd.probes.proctext import unit_path
 
@@ -26,7 +26,8 @@ class CgroupProbe:
         """Read now; None when nothing of it can be read or the process sits in the root cgroup."""
         memory = self._memory(paths)
         cpu = self._cpu(paths)
-        if not any(value is not None for value in (*memory.values(), *cpu.values())):
+        frozen = self._frozen(paths)
+        if not any(value is not None for value in (*memory.values(), *cpu.values(), frozen)):
             return None
         return CgroupReading(
             unit=unit,
@@ -35,6 +36,7 @@ class CgroupProbe:
             oom_kills=memory["oom_kills"],
             cpu_periods=cpu.get("nr_periods"),
             cpu_throttled=cpu.get("nr_throttled"),
+            frozen=frozen,
         )
 
     def _memory(self, paths: dict[str, str]) -> dict[str, int | None]:
@@ -49,6 +51,11 @@ class CgroupProbe:
 
     def _cpu(self, paths: dict[str, str]) -> dict[str, int]:
         return parse_counters(_text(self._folder(paths, "cpu"), "cpu.stat"), _CPU_NAMES)
+
+    def _frozen(self, paths: dict[str, str]) -> bool | None:
+        """Tell whether its processes are held, by itself or by a cgroup above it; None when it does not say."""
+        name = "freezer.state" if "freezer" in paths else "cgroup.events"
+        return parse_frozen(_text(self._folder(paths, "freezer"), name))
 
     def _folder(self, paths: dict[str, str], controller: str) -> str:
         """Find the folder that accounts ``controller``; '' for the root cgroup, which is the host's."""

@@ -75,3 +75,12 @@ def parse_limit(data: bytes) -> int | None:
         return None
     value = int(text)
     return value if value < _V1_UNLIMITED_BYTES else None
+
+
+def parse_frozen(data: bytes) -> bool | None:
+    """Read freezer.state (one word) or cgroup.events (a line ``frozen 1``); None when neither says it."""
+    word = data.strip()
+    if word in (b"THAWED", b"FREEZING", b"FROZEN"):
+        return word == b"FROZEN"
+    told = parse_counters(data, (b"frozen",)).get("frozen")
+    return None if told is None else told == 1

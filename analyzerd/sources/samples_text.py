@@ -28,6 +28,7 @@ class _Line(msgspec.Struct):
     cgroups: tuple[CgroupReading, ...] = ()
     disks: tuple[DiskReading, ...] = ()
     cgroup: dict[str, Any] = {}
+    late_s: float | None = None
 
 
 _DECODER = msgspec.json.Decoder(_Line)
@@ -62,7 +63,7 @@ def _sample(line: _Line, unit: str) -> Sample:
     raw = (_cgroup(line.cgroup, unit),) if line.cgroup else ()
     processes = tuple(p if p.unit or not unit else replace(p, unit=unit) for p in line.processes)
     listeners = tuple(x if x.unit or not unit else replace(x, unit=unit) for x in line.listeners)
-    return Sample(line.time, line.host, processes, listeners, line.cgroups + raw, line.disks)
+    return Sample(line.time, line.host, processes, listeners, line.cgroups + raw, line.disks, line.late_s)
 
 
 def _cgroup(files: dict[str, Any], unit: str) -> CgroupReading:

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from analyzerd.model import CgroupReading
+from analyzerd.daemon.inbox import Inbox
+from analyzerd.daemon.sampler import Sampler
+from analyzerd.model import CgroupReading, Sample
 from analyzerd.probes.cgroup import CgroupProbe
 from analyzerd.probes.machine import MachineProbe
 
@@ -112,3 +114,35 @@ def test_reused_pid_is_a_new_process(probe: MachineProbe, proc: Path) -> None:
 def test_cgroup_layouts(layout: str, paths: dict[str, str], expected: CgroupReading | None) -> None:
     """Each layout is read by its own names; no limit and no cgroup are not zero."""
     assert CgroupProbe(str(FIXTURES / "cgroup" / layout)).read("u", paths) == expected
+
+
+@pytest.mark.parametrize(
+    ("path", "file", "text", "paths", "frozen"),
+    [
+        ("freezer/shop.service", "freezer.state", "FROZEN\n", {"freezer": "/shop.service"}, True),
+        ("freezer/shop.service", "freezer.state", "THAWED\n", {"freezer": "/shop.service"}, False),
+        ("shop.service", "cgroup.events", "populated 1\nfrozen 1\n", {"": "/shop.service"}, True),
+        ("shop.service", "cgroup.events", "populated 1\nfrozen 0\n", {"": "/shop.service"}, False),
+    ],
+)
+def test_a_frozen_cgroup(tmp_path: Path, path: str, file: str, text: str, paths: dict[str, str], frozen: bool) -> None:
+    """Both versions say whether their processes are held; where neither does, nobody knows."""
+    (tmp_path / "cgroup.controllers").write_text("memory")
+    (tmp_path / path).mkdir(parents=True)
+    (tmp_path / path / file).write_text(text)
+    assert CgroupProbe(str(tmp_path)).read("u", paths) == CgroupReading("u", frozen=frozen)
+    (tmp_path / path / file).write_text("populated 1\n")
+    assert CgroupProbe(str(tmp_path)).read("u", paths) is None
+
+
+def test_a_late_reading_says_so(probe: MachineProbe) -> None:
+    """The sampler tells how much later than planned it read; of its first reading nobody knows."""
+    inbox = Inbox()
+    sampler = Sampler(probe, tuple, inbox, -2.0, "")
+    for _ in range(2):
+        sampler.step()
+    read = [item for batch in inbox.take(0.0) for item in batch.inputs if isinstance(item, Sample)]
+    assert read[0].late_s is None
+    assert read[1].late_s is not None
+    assert 2.0 <= read[1].late_s < 60.0
+    probe.close()

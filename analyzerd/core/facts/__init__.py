@@ -12,6 +12,7 @@ from analyzerd.core.facts import (
     deaths,
     dump,
     ending,
+    frozen,
     growing,
     memory,
     past,
@@ -24,7 +25,20 @@ from analyzerd.core.facts import (
 from analyzerd.core.facts.registry import FACTS, Fact
 
 __all__ = [
-    "FACTS", "Fact", "capacity", "crowded", "deaths", "dump", "ending", "growing", "memory", "past", "recycling",
-    "service", "stack",
-    "timeouts", "upstream",
-]  # fmt: skip
+    "FACTS",
+    "Fact",
+    "capacity",
+    "crowded",
+    "deaths",
+    "dump",
+    "ending",
+    "frozen",
+    "growing",
+    "memory",
+    "past",
+    "recycling",
+    "service",
+    "stack",
+    "timeouts",
+    "upstream",
+]

@@ -6,7 +6,7 @@ import argparse
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from analyzerd.cli.audited import Looked, new_engine, play
@@ -21,9 +21,10 @@ from analyzerd.core.replay import merged
 from analyzerd.daemon.wiring import machine, nginx_conf
 from analyzerd.errors import AnalyzerdError
 from analyzerd.formats.nginx_routes import NginxConf
-from analyzerd.formats.settings import effective, from_command_line, from_unit, unit_commands
+from analyzerd.formats.settings import from_unit, unit_commands
 from analyzerd.model import Entries, Health, Input, Lines, Sample, Setting, Stream
-from analyzerd.probes.launch import Launch
+from analyzerd.probes.configured import settings_of
+from analyzerd.probes.launch import Launch, config_path, option_values, with_config_read_again
 from analyzerd.probes.machine import MachineProbe
 from analyzerd.probes.surroundings import NginxMaster, look_around, nginx_masters
 from analyzerd.rules.schema import RuleSet
@@ -99,18 +100,20 @@ def _settings(sight: Sight) -> list[Setting]:
     time_s = sight.samples[-1].time_s
     found = [one for unit, texts in sight.units.items() for one in from_unit(texts, time_s=time_s, unit=unit)]
     for launch in sight.launches:
-        if launch.title_only and sight.units.get(launch.unit):
-            found += _from_unit(launch, sight.units[launch.unit], time_s)
+        if launch.title_only:
+            found += settings_of(as_written(launch, sight.units.get(launch.unit, ())), time_s)
     return [*found, *sight.settings]
 
 
-def _from_unit(launch: Launch, texts: UnitTexts, time_s: float) -> tuple[Setting, ...]:
+def as_written(launch: Launch, texts: Sequence[tuple[str, str]]) -> Launch:
+    """The start of a master whose command line a title hides, as its unit has it."""
     command, variables = unit_commands(texts)
-    if "gunicorn" not in command:
-        return ()
-    return effective(
-        from_command_line(command, env_args=variables, time_s=time_s, unit=launch.unit), time_s=time_s, unit=launch.unit
-    )
+    arguments = tuple(command.split())
+    path = config_path((*variables.split(), *arguments), launch.cwd)
+    environment = {**launch.environment, "GUNICORN_CMD_ARGS": variables}
+    read = with_config_read_again(replace(launch, arguments=arguments, config_path=path, environment=environment))
+    named = bool(option_values(arguments, "-c", "--config"))
+    return replace(read, title_only=False, config_unread=named and not read.config_text)
 
 
 def _ground(sight: Sight, launch: Launch, settings: Sequence[Setting]) -> Ground:

@@ -8,7 +8,10 @@ from typing import Any
 
 import pytest
 
+from analyzerd.cli.audit_live import as_written
 from analyzerd.core.audit import ITEMS
+from analyzerd.probes.configured import settings_of
+from analyzerd.probes.launch import Launch
 from tests.cli.conftest import Ctl
 
 RECORDED = Path(__file__).parents[1] / "recorded" / "cpu-too-many-workers"
@@ -159,3 +162,19 @@ def test_configuration_text_cannot_write_on_the_terminal(ctl: Ctl, tmp_path: Pat
         _, out, _ = ctl("audit", *form, conf, unit)
         assert "\x1b" not in out
         assert "hunter2" not in out
+
+
+def test_a_master_whose_title_hides_its_command_line_is_read_from_its_unit(tmp_path: Path) -> None:
+    """With the config file named there; one that is named and cannot be read leaves no default standing."""
+    conf = tmp_path / "conf.py"
+    conf.write_text("timeout = 50\n")
+    titled = Launch(7, "shop.service", (), {}, str(tmp_path), "", "", title_only=True, denied=False)
+    unit = '[Service]\nEnvironment="GUNICORN_CMD_ARGS=--threads 2"\nExecStart=/v/bin/gunicorn -c conf.py -w 3 a:b\n'
+    known = {s.name: s.value for s in settings_of(as_written(titled, [("shop.service", unit)]), 0.0)}
+    wanted = {"gunicorn.workers": 3, "gunicorn.threads": 2, "gunicorn.timeout": 50, "gunicorn.max_requests": 0}
+    assert known.items() >= wanted.items()
+    conf.unlink()
+    known = {s.name: s.value for s in settings_of(as_written(titled, [("shop.service", unit)]), 0.0)}
+    assert known["gunicorn.workers"] == 3
+    assert "gunicorn.max_requests" not in known
+    assert settings_of(as_written(titled, ()), 0.0) == ()

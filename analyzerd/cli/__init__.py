@@ -14,7 +14,7 @@ from importlib import import_module
 from analyzerd import __version__
 
 DAEMON_MODULES = ("pydantic", "pydantic_settings", "slack_sdk", "systemd", "psutil", "watchdog")
-OWN_MODULE = ("audit", "diagnose", "explain", "replay", "rules")
+OWN_MODULE = ("audit", "diagnose", "explain", "record", "replay", "rules")
 """Verbs whose work is ``run`` of the module of their name."""
 
 EX_FAILED, EX_USAGE, EX_CONFIG = 1, 2, 78
@@ -77,6 +77,7 @@ def parser() -> argparse.ArgumentParser:
     _explain(verbs)
     _replay(verbs)
     _audit(verbs)
+    _record(verbs)
     _rules(verbs)
     _stored(verbs)
     return root
@@ -219,8 +220,30 @@ def _seconds(text: str) -> float:
         raise argparse.ArgumentTypeError(str(error)) from None
 
 
+def _record(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    verb = verbs.add_parser(
+        "record",
+        help="record this machine for a while, to diagnose it elsewhere",
+        description="Writes what the configured sources say from now on, readings of processes and host, and the "
+        "settings in effect into a new folder, with secrets hidden. Ctrl-C ends it early.",
+        epilog="analyzerctl record --for 60s /tmp/shop && analyzerctl diagnose /tmp/shop",
+    )
+    _common(verb)
+    verb.add_argument("directory", metavar="DIR", help="a folder that is empty or not there yet")
+    verb.add_argument("--for", dest="for_s", type=_seconds, default=60.0, metavar="TIME", help="how long; default 60s")
+    verb.add_argument(
+        "--every",
+        dest="every_s",
+        type=_seconds,
+        default=1.0,
+        metavar="TIME",
+        help="how often to read processes and host; default 1s",
+    )
+    verb.add_argument("--unit", default="", metavar="UNIT", help="the app's unit, where several gunicorns run")
+
+
 def _rules(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    verb = verbs.add_parser("rules", help="list, show, test and check the rules")
+    verb = verbs.add_parser("rules", help="list, show, test, check and draft rules")
     _common(verb)
     _rules_dir(verb)
     actions = verb.add_subparsers(dest="action", metavar="ACTION", required=True)
@@ -231,8 +254,23 @@ def _rules(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     test = actions.add_parser("test", help="run the tests inside the rules")
     test.add_argument("rules", nargs="*", metavar="ID", help="only these")
     actions.add_parser("lint", help="check all rule files; exit 1 on a mistake")
-    for action in (listing, show, test, actions.choices["lint"]):
+    actions.add_parser("coverage", help="what is proved of every cause and signal; exit 1 under 100 %%")
+    _rules_new(actions)
+    for action in actions.choices.values():
         _common(action)
+
+
+def _rules_new(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    new = actions.add_parser(
+        "new",
+        help="draft a signal rule from a raw line",
+        description="Writes a rule that matches the line: what varies becomes captures, with a test that matches and "
+        "one that must not. What it means is yours to say, where it says TODO.",
+    )
+    new.add_argument("rule", metavar="ID", help="like gunicorn.worker-timeout")
+    new.add_argument("--line", required=True, metavar="TEXT", help="the line as it stands in the log")
+    new.add_argument("--as", dest="as_kind", default="", metavar="KIND", help="read it as this kind of log")
+    new.add_argument("-o", "--output", default="", metavar="FILE", help="a new file or a folder; else printed")
 
 
 def _stored(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

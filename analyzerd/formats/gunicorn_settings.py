@@ -94,6 +94,22 @@ class _UnresolvedError(Exception):
     """The value depends on what only running the file could tell."""
 
 
+def is_setting(name: str) -> bool:
+    """Tell whether gunicorn has a setting of that name which is read here."""
+    return name in _NAMES
+
+
+def as_options(name: str, value: Value) -> tuple[str, ...]:
+    """Write a setting the way a command line names it; () for one that has no such option."""
+    flag = next((option for option, known in _LONG.items() if known == name), "")
+    if not flag or value is None or (name == "preload_app" and not value):
+        return ()
+    if name == "preload_app":
+        return (flag,)
+    values = str(value).split(",") if name == "bind" else [str(value)]
+    return tuple(word for one in values for word in (flag, one))
+
+
 def from_command_line(
     argv: Sequence[str] | str, *, env_args: str = "", time_s: float = 0.0, unit: str = ""
 ) -> tuple[Setting, ...]:

@@ -177,8 +177,9 @@ def known_kinds() -> tuple[str, ...]:
 
 
 def _heard(part: Part) -> Heard:
-    if Path(part.name).name.removesuffix(".gz") == recording.KERNEL_LOG:
-        return Heard(frozenset({"kernel"}))
+    whole = recording.WHOLE_LOGS.get(Path(part.name).name.removesuffix(".gz"))
+    if whole:
+        return Heard(frozenset({whole}))
     return heard_in(part.kind, part.content)
 
 

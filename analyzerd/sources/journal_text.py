@@ -45,6 +45,21 @@ def looks_like_export(head: bytes) -> bool:
     return re.match(rb"\s*__[A-Z_]{4,40}=", head) is not None and b"\n__REALTIME_TIMESTAMP=" in b"\n" + head
 
 
+def write_json(entry: Entry) -> bytes:
+    """Return the line of one entry as ``journalctl -o json`` prints it and read_json reads it; _UID is left out."""
+    kept = {name: value for name, value in entry.fields.items() if name in KEPT_FIELDS}
+    fields = {
+        "__REALTIME_TIMESTAMP": str(round(entry.time_s * 1e6)),
+        "_TRANSPORT": entry.transport,
+        "_PID": "" if entry.pid is None else str(entry.pid),
+        "_SYSTEMD_UNIT": entry.unit,
+        "SYSLOG_IDENTIFIER": entry.identifier,
+        "MESSAGE": entry.message.decode("utf-8", "replace"),
+        **kept,
+    }
+    return msgspec.json.encode({name: value for name, value in fields.items() if value}) + b"\n"
+
+
 def read_json(blocks: Iterable[bytes], notes: list[str]) -> Iterator[tuple[Entry, ...]]:
     """Yield the entries of each block; lines that are no entry are noted."""
     number, decode = 0, msgspec.json.Decoder(dict[str, Any]).decode

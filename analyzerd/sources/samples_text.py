@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -20,7 +20,7 @@ from analyzerd.model import (
 _NO_LIMIT_BYTES = 1 << 60
 
 
-class _Line(msgspec.Struct):
+class _Line(msgspec.Struct, omit_defaults=True):
     time: float
     host: HostReading = msgspec.field(default_factory=HostReading)
     processes: tuple[ProcessReading, ...] = ()
@@ -32,6 +32,18 @@ class _Line(msgspec.Struct):
 
 
 _DECODER = msgspec.json.Decoder(_Line)
+
+
+def write_sample(sample: Sample) -> bytes:
+    """Return the line of one sampling instant, as read_samples reads it."""
+    line = _Line(sample.time_s, sample.host, sample.processes, sample.listeners, sample.cgroups, sample.disks)
+    return msgspec.json.encode(line, enc_hook=_plain) + b"\n"
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise NotImplementedError(type(value).__name__)
 
 
 def looks_like_samples(line: bytes) -> bool:

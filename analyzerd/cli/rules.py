@@ -1,4 +1,4 @@
-"""``analyzerctl rules``: list, show, test and lint the rules in force."""
+"""``analyzerctl rules``: list, show, test, lint and draft rules, and say what they cover."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from analyzerd.cli import rules_coverage, rules_new
 from analyzerd.core.facts import FACTS
 from analyzerd.core.rehearse import rehearse
 from analyzerd.core.scenario import diagnose_scenario
@@ -24,8 +25,10 @@ OPERATOR_RULES = Path("/etc/analyzerd/rules.d")
 
 def run(arguments: argparse.Namespace) -> int:
     """Do the action asked for."""
+    if arguments.action == "new":
+        return rules_new.run(arguments)
     rules = rules_in_force(arguments.rules_dir)
-    actions = {"list": _list, "show": _show, "test": _test, "lint": _lint}
+    actions = {"list": _list, "show": _show, "test": _test, "lint": _lint, "coverage": rules_coverage.run}
     return actions[arguments.action](arguments, rules)
 
 

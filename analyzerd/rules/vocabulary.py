@@ -43,6 +43,29 @@ SIGNAL_TEST_KEYS = ("name", "source", "line", "lines", "entry", "log_format", "e
 CAUSE_TEST_KEYS = ("name", "stream", "expect")
 CAUSE_EXPECT_KEYS = ("cause", "verdict", "because", "incidents")
 
+CAUSES = (
+    "too-many-workers", "too-few-workers", "wrong-worker-class", "too-many-threads", "timeout-too-low",
+    "timeout-too-high", "no-worker-recycling", "nginx-timeout-mismatch", "db-pool-too-small", "memory-overcommit",
+    "app-slow", "app-cpu-loop", "app-native-hang", "app-waits-on-database", "app-waits-on-api", "app-waits",
+    "db-pool-leak", "slow-client-upload", "idle-client-connection", "event-loop-blocked", "worker-tmp-dir-blocked",
+    "worker-stuck-on-exit", "multiple-binds-halve-timeout", "process-frozen", "stuck-requests", "out-of-memory",
+    "external-kill", "native-crash", "silent-exit", "app-exit", "master-killed", "boot-failure", "boot-hang",
+    "bind-in-use", "restart-loop", "upstream-refused", "listen-mismatch", "localhost-two-addresses",
+    "socket-permission", "socket-missing", "no-live-upstreams", "cpu-saturated", "noisy-neighbour", "cpu-quota",
+    "gthread-hoarding", "backlog-overflow", "nginx-connections-exhausted", "memory-thrash", "db-connection-limit",
+    "recycle-wave", "recycle-churn", "recycle-race", "keepalive-race", "response-header-too-big",
+    "request-body-too-big", "file-descriptors-exhausted", "disk-full", "preload-shared-connection", "unknown",
+)  # fmt: skip
+"""Every answer there is to be: ids are a contract with whoever reads a message or the JSON."""
+
+UNDECIDED = "unknown"
+"""The honest answer where no suspect stands; never surer than possible."""
+
+BENIGN = (
+    "deploy", "healthy-recycling", "client-abort", "bot-noise", "control-socket-noise", "single-slow-request",
+)  # fmt: skip
+"""Findings that are counted and never told."""
+
 KINDS = ("signal", "cause")
 WORKER_CLASSES = ("sync", "gthread", "gevent", "eventlet", "tornado", "asgi")
 

@@ -23,8 +23,9 @@ INCIDENT_KEYS = {
     "last_seen", "counts", "hypotheses", "recommendations", "consequences", "samples_of_log",
 }  # fmt: skip
 HYPOTHESIS_KEYS = {"cause", "verdict", "confidence", "for", "against", "missing"}
-VERBS = ([], ["diagnose"], ["rules"], ["rules", "list"], ["rules", "show"], ["rules", "test"], ["rules", "lint"],
-         ["audit"], ["explain"], ["replay"], ["status"], ["incidents"], ["report"])  # fmt: skip
+VERBS = ([], ["audit"], ["diagnose"], ["explain"], ["record"], ["replay"], ["rules"], ["rules", "list"],
+         ["rules", "show"], ["rules", "test"], ["rules", "lint"], ["rules", "new"], ["rules", "coverage"], ["status"],
+         ["incidents"], ["report"])  # fmt: skip
 
 
 @pytest.mark.parametrize("verb", VERBS, ids=" ".join)

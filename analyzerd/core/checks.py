@@ -118,6 +118,7 @@ OF_FACT: Mapping[str, tuple[str, ...]] = {
     "boot.beyond_wanted": ("gunicorn-settings",),
     "master.": ("systemd",),
     "growth.": ("readings",),
+    "memory.": ("readings",),
     "oom.": ("kernel",),
     "oom.counter_rose": ("accounting",),
     "oom.host_counter_rose": ("readings",),

@@ -44,17 +44,22 @@ def test_the_next_step_is_printed(ctl: Ctl, config: Path, tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    ("arguments", "word"),
-    [(["--for", "soon"], "soon"), (["--for", "0s"], "too short"), (["--every", "x"], "--every"), ([], "not empty")],
+    ("arguments", "status", "word"),
+    [
+        (["--for", "soon"], 2, "soon"),
+        (["--every", "x"], 2, "--every"),
+        (["--for", "0s"], 1, "too short"),
+        ([], 1, "not empty"),
+    ],
 )
-def test_what_it_refuses(ctl: Ctl, config: Path, tmp_path: Path, arguments: list[str], word: str) -> None:
-    """Nothing is written, the reason is one line."""
+def test_what_it_refuses(ctl: Ctl, config: Path, tmp_path: Path, arguments: list[str], status: int, word: str) -> None:
+    """Nothing is written, the last line is the reason."""
     folder = tmp_path / "full"
     folder.mkdir()
     (folder / "note").write_text("mine")
     code, out, err = ctl("-c", config, "record", *arguments, folder)
-    assert (code, out) == (1, "")
-    assert err.startswith("error: ")
+    assert (code, out) == (status, "")
+    assert "error: " in err.splitlines()[-1]
     assert word in err
     assert [path.name for path in folder.iterdir()] == ["note"]
 

@@ -66,7 +66,7 @@ CHECKS: Mapping[str, Check] = {c.id: c for c in (
           "systemctl edit {unit}  # [Service] MemoryAccounting=yes, CPUAccounting=yes", 2),
     Check("disks", "free space", "sampling: {{disks: [/, /var/log, /tmp]}}  # analyzerd.yaml", 2),
     Check("stack", "the line a worker hangs at",
-          "py-spy dump --pid WORKER  # while it hangs; gunicorn 22 and later prints it on a time-out", 1),
+          "py-spy dump --pid WORKER  # while it hangs; always: witnesses: {{stacks: true}} in analyzerd.yaml", 1),
     Check("history", "what is usual for this app", "systemctl enable --now analyzerd  # and some days of load", 4),
     Check("starts", "gunicorn's start, its version and workers",
           "analyzerctl replay --since -30d  # or restart the app while analyzerd runs", 1, back=True),
@@ -80,6 +80,7 @@ OF_SOURCE: Mapping[str, tuple[str, ...]] = {
     "nginx.access": ("nginx-times",),
     "kernel": ("kernel",),
     "systemd": ("systemd",),
+    "stack": ("stack",),
     "derived": ("readings", "nginx-times"),
 }
 """Checks that open what signals of a source would say."""

@@ -125,9 +125,9 @@ def _facts(rule: CauseRule) -> Iterator[str]:
 
 
 def _mild(rule: CauseRule) -> str:
-    if rule.info_when is None:
-        return ""
-    return f", info at first. {_plain(rule.info_when.says)}"
+    grave = f", critical at times: {_plain(rule.critical_when.says)}" if rule.critical_when else ""
+    mild = f", info at first. {_plain(rule.info_when.says)}" if rule.info_when else ""
+    return grave + mild
 
 
 def _conditions(title: str, conditions: tuple[Condition, ...]) -> Iterator[str]:

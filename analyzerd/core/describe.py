@@ -99,18 +99,18 @@ def _from_live(
     foci = _open_questions(state, entry, group)
     signals = _signals_of(live, cases)
     only = entry.key if best.rule.key == ("endpoint",) else ""
-    mild = best.rule.info_when if best.rule.info_when and holds(best.rule.info_when, case, rules.signals) else None
+    severity, why = _severity(best.rule, case, rules)
     failed, all_requests = impact(state.tallies, foci, case, only, (old.failed_requests, old.all_requests))
     return replace(
         old,
         cause=best.rule.id,
         title=fill(best.rule.title, case),
-        severity=Severity.INFO if mild else best.rule.severity,
+        severity=severity,
         verdict=best.hypothesis.verdict,
         confidence=best.hypothesis.confidence,
         because=best.hypothesis.because,
         guide_cause=best.rule.guide_cause,
-        summary=" ".join(fill(text, case) for text in (_first_words(best), mild.says if mild else "") if text),
+        summary=" ".join(fill(text, case) for text in (_first_words(best), why) if text),
         first_seen_s=min([old.first_seen_s, *(f.t0_s for f in foci)]),
         last_seen_s=max([old.last_seen_s, *(f.t1_s for f in foci)]),
         occurrences=entry.sealed_occurrences + len(group.roots),
@@ -124,6 +124,14 @@ def _from_live(
         all_requests=all_requests,
         references=best.rule.references,
     )
+
+
+def _severity(rule: CauseRule, case: Case, rules: Rules) -> tuple[Severity, str]:
+    """How bad it is, and the sentence that says why it is milder or graver than usual."""
+    for severity, when in ((Severity.CRITICAL, rule.critical_when), (Severity.INFO, rule.info_when)):
+        if when is not None and holds(when, case, rules.signals):
+            return severity, when.says
+    return rule.severity, ""
 
 
 def _first_words(best: Judged) -> str:

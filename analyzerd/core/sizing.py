@@ -9,16 +9,15 @@ import math
 
 from analyzerd.core.case import Case
 from analyzerd.core.facts.crowded import boot_bytes, needed
-from analyzerd.core.facts.growing import grown, room_bytes
-from analyzerd.core.footprint import TIGHT_SHARE
+from analyzerd.core.facts.growing import grown, least_requests, max_requests, room
+from analyzerd.core.facts.recycling import BOOTS_APART, boot_s, boot_seconds
+from analyzerd.core.footprint import TIGHT_SHARE, reserve_of
 from analyzerd.core.solver import Answer, solver
 from analyzerd.units import format_bytes
 
 TARGET_USE = 0.70
 LEAST_REQUESTS = 300
 MOST_THREADS = 8
-BOOT_S = 2.0
-"""Assumed where the boot time of a worker was not seen."""
 
 
 def _now(case: Case, name: str) -> int | None:
@@ -89,25 +88,74 @@ def jitter_for_waves(case: Case) -> Answer | None:
     if not limit or current is None or load.rate is None or not load.workers:
         return None
     per_worker = load.rate / load.workers
-    proposed = math.ceil(max(0.2 * limit, 5 * load.workers * BOOT_S * per_worker))
+    proposed = math.ceil(max(0.2 * limit, 5 * load.workers * boot_s(case) * per_worker))
     if proposed <= current:
         return None
-    sums = f"5 x {load.workers:g} workers x {BOOT_S:g} s to boot x {per_worker:.1f} requests/s of a worker"
+    sums = f"5 x {load.workers:g} workers x {boot_s(case):g} s to boot x {per_worker:.1f} requests/s of a worker"
     return Answer(current, proposed, f"the larger of 0.2 x {limit} and {sums}")
 
 
 @solver("max_requests_for_growth")
 def max_requests_for_growth(case: Case) -> Answer | None:
-    """Recycle before a worker has used half of its share of the free memory."""
-    found, room, current = grown(case), room_bytes(case), _now(case, "gunicorn.max_requests")
-    if found is None or room is None or current is None or found.high_bytes <= 0:
+    """Recycle before a worker has used half of its share of the free memory, but no more often than booting allows."""
+    found, rest, current = grown(case), room(case), _now(case, "gunicorn.max_requests")
+    proposed, least = max_requests(case), least_requests(case)
+    if found is None or rest is None or current is None or not isinstance(proposed, int) or not isinstance(least, int):
         return None
-    share = room / found.workers
-    proposed = math.floor(0.5 * share / found.high_bytes)
-    if proposed < 60 * BOOT_S * found.rate:  # recycling would cost more than a sixtieth of the capacity
+    if proposed < max(1, least):
         return None
-    sums = f"0.5 x {share / 2**20:.0f} MiB free for each of {found.workers} workers / {found.high_bytes / 1024:.0f} KiB"
-    return Answer(current, proposed, f"{sums} per request")
+    share = (
+        f"({format_bytes(rest.left)} free - {format_bytes(reserve_of(rest.limit))} reserve) / {rest.workers} workers"
+    )
+    sums = f"0.5 x {share} / {format_bytes(found.high_bytes)} per request"
+    return Answer(current, proposed, f"{sums}; at least {_boots_apart(case)} x {found.rate:.1f} requests/s = {least}")
+
+
+@solver("jitter_for_growth")
+def jitter_for_growth(case: Case) -> Answer | None:
+    """Spread for the proposed max_requests, so that workers boot one after the other."""
+    found, rest, current = grown(case), room(case), _now(case, "gunicorn.max_requests_jitter")
+    limit = max_requests(case)
+    if found is None or rest is None or current is None or not isinstance(limit, int) or limit < 1:
+        return None
+    proposed = math.ceil(max(0.2 * limit, 5 * rest.workers * boot_s(case) * found.rate))
+    if proposed <= current:
+        return None
+    sums = f"5 x {rest.workers} workers x {boot_s(case):g} s to boot x {found.rate:.1f} requests/s of a worker"
+    return Answer(current, proposed, f"the larger of 0.2 x {limit} and {sums}")
+
+
+@solver("max_requests_for_boots")
+def max_requests_for_boots(case: Case) -> Answer | None:
+    """Recycle so rarely that booting takes no more than a sixtieth of a worker's time."""
+    load, current = case.load, _now(case, "gunicorn.max_requests")
+    if not current or load.rate is None or not load.workers:
+        return None
+    per_worker = load.rate / load.workers
+    proposed = math.ceil(BOOTS_APART * boot_s(case) * per_worker)
+    if proposed <= current:
+        return None
+    return Answer(current, proposed, f"{_boots_apart(case)} x {per_worker:.1f} requests/s of a worker")
+
+
+@solver("jitter_for_boots")
+def jitter_for_boots(case: Case) -> Answer | None:
+    """Spread for the max_requests that booting allows."""
+    load, current = case.load, _now(case, "gunicorn.max_requests_jitter")
+    limit = max_requests_for_boots(case)
+    if limit is None or current is None or load.rate is None or not load.workers:
+        return None
+    per_worker = load.rate / load.workers
+    proposed = math.ceil(max(0.2 * float(str(limit.proposed)), 5 * load.workers * boot_s(case) * per_worker))
+    if proposed <= current:
+        return None
+    sums = f"5 x {load.workers:g} workers x {boot_s(case):g} s to boot x {per_worker:.1f} requests/s of a worker"
+    return Answer(current, proposed, f"the larger of 0.2 x {limit.proposed} and {sums}")
+
+
+def _boots_apart(case: Case) -> str:
+    seen = boot_seconds(case) is not None
+    return f"{BOOTS_APART:g} x {boot_s(case):g} s to boot{'' if seen else ' (assumed)'}"
 
 
 @solver("workers_for_footprint")

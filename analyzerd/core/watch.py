@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from analyzerd.core import crowding, growth, patience
 from analyzerd.core.apps import Apps
 from analyzerd.core.baselines import WHOLE, Baseline, usual
+from analyzerd.core.boots import recycling
 from analyzerd.core.estimators import percentile, queue_wait, waves
 from analyzerd.core.footprint import Seen
 from analyzerd.core.ledger import AppLedger
@@ -31,6 +32,9 @@ LEAST_IN_BUCKET = 5
 SLOW_QUEUE_S = 0.5
 WAVE_QUEUE_S = 0.3
 WAVE_WITHIN_S = 3.0
+CHURN_S, CHURN_EVERY_S = 300.0, 60.0
+CHURN_AGAIN_S = 600.0
+CHURN_SHARE = 0.05
 SLOW_BUCKETS, SLOW_BUCKETS_AT_END = 3, 2
 SETTLED_AFTER_DEPLOY_S = 15.0
 DISTURBING = ("signal:", "stopping", "reloading")
@@ -44,6 +48,8 @@ class Watched:
     slow_s: float = 0.0
     grown_s: float = 0.0
     wave_s: float = 0.0
+    churn_looked_s: float = 0.0
+    churn_s: float = 0.0
     spell: patience.Spell = field(default_factory=patience.Spell)
     crowding: crowding.Patience = field(default_factory=crowding.Patience)
 
@@ -81,6 +87,7 @@ def look(view: View, known: Watched) -> list[Event]:
     if span is not None:
         found += _slowness(view, known, *span)
     found += _waves(view, known)
+    found += _churn(view, known)
     found += _growth(view, known)
     found += _crowding(view, known)
     return found
@@ -271,6 +278,25 @@ def _waves(view: View, known: Watched) -> list[Event]:
     known.wave_s = found[-1][0]
     text = f"{len(found)} times at least half of the workers recycled together while requests queued"
     return [Event(view.now_s, "derived", text, view.app, fields={"event": "recycle-wave", "waves": len(found)})]
+
+
+def _churn(view: View, known: Watched) -> list[Event]:
+    """Recycling that costs more than a twentieth of the workers' time, in either half of five calm minutes."""
+    if view.now_s - known.churn_looked_s < CHURN_EVERY_S:
+        return []
+    known.churn_looked_s = view.now_s
+    from_s, middle_s = view.now_s - CHURN_S, view.now_s - CHURN_S / 2
+    disturbed = any(m.kind.startswith((*DISTURBING, "start")) and m.time_s >= from_s for m in view.ledger.marks)
+    watched = bool(view.samples) and view.samples[0].time_s <= from_s
+    if disturbed or not watched or view.now_s - known.churn_s < CHURN_AGAIN_S:
+        return []
+    read = (view.samples, view.tallies, view.ledger, view.ours)
+    halves = [recycling(*read, a, b) for a, b in ((from_s, middle_s), (middle_s, view.now_s))]
+    if any(half is None or half.lost <= CHURN_SHARE for half in halves):
+        return []
+    known.churn_s = view.now_s
+    text = "workers are recycled so often that booting takes more than a twentieth of their time"
+    return [Event(view.now_s, "derived", text, view.app, fields={"event": "recycle-churn"})]
 
 
 def _growth(view: View, known: Watched) -> list[Event]:

@@ -52,6 +52,7 @@ def read_cause(table: Table, facts: Names, solvers: Names) -> CauseRule:
         folds=table.words("folds"),
         folds_within_s=table.duration_s("folds_within", 30.0),
         info_when=_when(table, known, "info_when"),
+        critical_when=_when(table, known, "critical_when"),
         min_count=table.whole("min_count", 1),
         recommend=tuple(_advice(node, known) for node in table.items("recommend")),
         verify=_sentence(table, "verify", known),

@@ -27,10 +27,10 @@ def cross_check(
 
 
 def conditions_of(cause: CauseRule) -> Iterator[Condition]:
-    """Yield every condition of a cause: evidence, against, ``info_when``, the ``when`` of refinements and advice."""
+    """Yield every condition of a cause: evidence, against, what makes it mild or grave, the ``when``s."""
     yield from cause.evidence
     yield from cause.against
-    yield from (cause.info_when,) if cause.info_when else ()
+    yield from (graded for graded in (cause.info_when, cause.critical_when) if graded)
     yield from (item.when for item in cause.because if item.when)
     yield from (item.when for item in cause.recommend if item.when)
 

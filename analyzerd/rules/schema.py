@@ -177,6 +177,7 @@ class CauseRule:
     folds: tuple[str, ...] = ()
     folds_within_s: float = 30.0
     info_when: Condition | None = None
+    critical_when: Condition | None = None
     min_count: int = 1
     recommend: tuple[Advice, ...] = ()
     verify: str = ""

@@ -29,7 +29,7 @@ MATCHED_FIELDS = ("text", "message", "exception_text", "exception_detail", "root
 CAUSE_KEYS = (
     "rule", "kind", "status", "title", "guide_cause", "severity", "prior", "rank", "benign", "applies",
     "opens_on", "key", "min_count", "description", "references", "evidence", "against", "because",
-    "explains_away", "folds", "folds_within", "info_when", "recommend", "verify", "tests",
+    "explains_away", "folds", "folds_within", "info_when", "critical_when", "recommend", "verify", "tests",
 )  # fmt: skip
 CONDITION_KEYS = (
     "id", "signal", "absent", "fact", "setting", "is", "join", "within", "where", "count", "weight",

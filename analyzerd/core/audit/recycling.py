@@ -15,7 +15,7 @@ from analyzerd.core.audit.item import (
     unknown,
     unread,
 )
-from analyzerd.core.sizing import BOOT_S
+from analyzerd.core.facts.recycling import ASSUMED_BOOT_S
 
 BOOTS_APART = 5
 LIFE_IN_BOOTS = 60
@@ -46,8 +46,9 @@ def jitter(s: Subject) -> Answer:
     rate, count = s.rate_per_worker, s.workers
     if rate is None or count is None or s.requests < LEAST_FOR_SIZE:
         return unknown(f"max_requests_jitter = {spread:g}; whether that is enough depends on the load", "", places)
-    needed = math.ceil(BOOTS_APART * count * BOOT_S * rate)
-    sums = f"{BOOTS_APART} x {count:g} workers x {BOOT_S:g} s to boot (assumed) x {rate:.1f} requests/s each = {needed}"
+    needed = math.ceil(BOOTS_APART * count * ASSUMED_BOOT_S * rate)
+    each = f"{ASSUMED_BOOT_S:g} s to boot (assumed) x {rate:.1f} requests/s each"
+    sums = f"{BOOTS_APART} x {count:g} workers x {each} = {needed}"
     if spread < needed:
         proposed = max(needed, math.ceil(0.2 * limit))
         reason = f"max_requests_jitter = {spread:g} is too little for workers to boot one after the other: {sums}"
@@ -64,8 +65,8 @@ def churn(s: Subject) -> Answer:
         return passed("does not arise: max_requests = 0", places)
     if rate is None or s.requests < LEAST_FOR_SIZE:
         return unknown(f"max_requests = {limit:g}; how often that recycles depends on the load", "", places)
-    needed = math.ceil(LIFE_IN_BOOTS * BOOT_S * rate)
-    sums = f"{LIFE_IN_BOOTS} x {BOOT_S:g} s to boot (assumed) x {rate:.1f} requests/s of a worker = {needed}"
+    needed = math.ceil(LIFE_IN_BOOTS * ASSUMED_BOOT_S * rate)
+    sums = f"{LIFE_IN_BOOTS} x {ASSUMED_BOOT_S:g} s to boot (assumed) x {rate:.1f} requests/s of a worker = {needed}"
     if limit < needed:
         every = f"every {limit / rate:.0f} s at the peak"
         return failed(f"max_requests = {limit:g} recycles a worker {every}: {sums}", f"max_requests = {needed}", places)

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass
+
 from analyzerd.core.case import Case
+from analyzerd.core.facts.recycling import BOOTS_APART, boot_s
 from analyzerd.core.facts.registry import fact
+from analyzerd.core.footprint import reserve_of
 from analyzerd.core.growth import Growth, leak
 from analyzerd.model import Value
+
+YEAR_S = 365 * 86400.0
 
 
 def grown(case: Case) -> Growth | None:
@@ -38,22 +45,83 @@ def half_ratio(case: Case) -> Value:
     return round(found.half_ratio, 2) if found else None
 
 
-def room_bytes(case: Case) -> float | None:
-    """Memory that is left: below the unit's own limit where there is one, else on the host."""
+@dataclass(frozen=True, slots=True)
+class Room:
+    """Memory that is left, below which limit, and how many workers share it. Bytes."""
+
+    left: float
+    limit: float
+    workers: int
+
+
+def room(case: Case) -> Room | None:
+    """Memory that is left: below the unit's own limit or on the machine, whichever is less.
+
+    Page cache in the unit's account does not count, the kernel takes it back: private memory does.
+    """
     if not case.samples:
         return None
     last = case.samples[-1]
-    for c in last.cgroups:
-        if case.ours.unit(c.unit) and c.memory_limit_bytes and c.memory_bytes is not None:
-            return float(max(0, c.memory_limit_bytes - c.memory_bytes))
+    mine = [p for p in last.processes if case.ours.unit(p.unit)]
+    crew = max(1, sum(p.role == "worker" for p in mine))
+    private = sum(p.anon_bytes or p.rss_bytes or 0 for p in mine)
+    limits = [float(c.memory_limit_bytes) for c in last.cgroups if case.ours.unit(c.unit) and c.memory_limit_bytes]
+    found = [Room(max(0.0, limit - private), limit, crew) for limit in limits]
     free = last.host.memory_available_bytes
-    return None if free is None else float(free)
+    if free is not None:
+        found.append(Room(float(free), float(last.host.memory_total_bytes or free + private), crew))
+    return min(found, key=lambda r: r.left, default=None)
+
+
+def seconds_left(case: Case) -> float | None:
+    """Until the memory is used up if all workers go on like this; None where they do not, or the rest is unknown."""
+    found, rest = grown(case), room(case)
+    if found is None or rest is None or found.bytes_per_s <= 0:
+        return None
+    return rest.left / (found.bytes_per_s / found.workers * max(rest.workers, found.workers))
 
 
 @fact("growth.days_left")
 def days_left(case: Case) -> Value:
     """Days until the memory is used up if it goes on like this."""
-    found, room = grown(case), room_bytes(case)
-    if found is None or room is None or found.bytes_per_s <= 0:
+    left_s = seconds_left(case)
+    return None if left_s is None else round(left_s / 86400, 2)
+
+
+@fact("growth.hours_left")
+def hours_left(case: Case) -> Value:
+    """The same in hours."""
+    left_s = seconds_left(case)
+    return None if left_s is None else round(left_s / 3600, 2)
+
+
+@fact("growth.full_at")
+def full_at(case: Case) -> Value:
+    """When the memory is used up if it goes on like this (Unix seconds); None beyond a year."""
+    left_s = seconds_left(case)
+    return None if left_s is None or left_s > YEAR_S else case.focus.t1_s + left_s
+
+
+@fact("growth.max_requests")
+def max_requests(case: Case) -> Value:
+    """Requests after which a worker has taken half of its share of the memory that may be used."""
+    found, rest = grown(case), room(case)
+    if found is None or rest is None or found.high_bytes <= 0:
         return None
-    return round(room / found.bytes_per_s / 86400, 2)
+    return math.floor(0.5 * max(0.0, rest.left - reserve_of(rest.limit)) / rest.workers / found.high_bytes)
+
+
+@fact("growth.least_requests")
+def least_requests(case: Case) -> Value:
+    """Requests a worker has to serve between two boots, so that booting takes no more than a sixtieth of its time."""
+    found = grown(case)
+    return None if found is None else math.ceil(BOOTS_APART * boot_s(case) * found.rate)
+
+
+@fact("growth.recycling_pays")
+def recycling_pays(case: Case) -> Value:
+    """Whether recycling can bound the growth without costing more than a sixtieth of the capacity."""
+    most, least = max_requests(case), least_requests(case)
+    if not isinstance(most, int) or not isinstance(least, int):
+        return None
+    return most >= max(1, least)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -18,6 +19,7 @@ from pydantic import (
     Field,
     SecretStr,
     ValidationError,
+    field_validator,
     model_validator,
 )
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
@@ -92,12 +94,38 @@ class SamplingConfig(_Part):
     disks: tuple[str, ...] = ()
 
 
+class StatsdConfig(_Part):
+    """Where gunicorn's own metrics of one unit arrive: ``--statsd-host`` names the same address."""
+
+    listen: str
+    unit: str = ""
+
+    @field_validator("listen")
+    @classmethod
+    def _on_loopback(cls, value: str) -> str:
+        host, _, port = value.rpartition(":")
+        try:
+            inside = ip_address(host.strip("[]")).is_loopback and 0 < int(port) < 65536
+        except ValueError:
+            inside = False
+        if not inside:
+            raise ValueError(f"{value!r} must be an address of this machine's own, like 127.0.0.1:8125")
+        return value
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Host and port to listen at."""
+        host, _, port = self.listen.rpartition(":")
+        return host.strip("[]"), int(port)
+
+
 class WitnessConfig(_Part):
     """Who is asked beside logs and /proc. Each that is off is a named blind spot."""
 
     control_socket: bool = True
     stacks: bool = False
     stacks_per_hour: Annotated[int, Field(ge=1, le=1000)] = 12
+    statsd: tuple[StatsdConfig, ...] = ()
 
 
 class SlackConfig(_Part):
@@ -289,6 +317,8 @@ def _known(where: list[str]) -> tuple[str, ...]:
             model = FileConfig
         elif part == "apps":
             model = AppConfig
+        elif part == "statsd":
+            model = StatsdConfig
     return tuple(model.model_fields)
 
 

@@ -64,6 +64,14 @@ MISTAKES = {
         "witnesses:\n  stacks_per_hour: 0\n",
         "2:20: witnesses.stacks_per_hour: must be greater than or equal to 1",
     ),
+    "a listener for strangers": (
+        "witnesses:\n  statsd:\n    - listen: 0.0.0.0:8125\n",
+        "3:15: witnesses.statsd.0.listen: '0.0.0.0:8125' must be an address of this machine's own, like 127.0.0.1:8125",
+    ),
+    "a listener with an unknown key": (
+        "witnesses:\n  statsd:\n    - listen: 127.0.0.1:8125\n      uni: a.service\n",
+        "4:7: unknown key 'uni', did you mean 'unit'?",
+    ),
     "twice": ("state_dir: /a\nstate_dir: /b\n", "2:1: key 'state_dir' stands twice; first on line 1"),
     "a list": ("- a\n", "1:1: the file must hold keys and values, like 'state_dir: /var/lib/analyzerd'"),
 }

@@ -56,7 +56,8 @@ CHECKS: Mapping[str, Check] = {c.id: c for c in (
           "uht=$upstream_header_time urt=$upstream_response_time us=$upstream_status ua=$upstream_addr';  # nginx.conf",
           2),
     Check("gunicorn-times", "how long each request ran in a worker",
-          "gunicorn --access-logfile - --access-logformat '%(t)s pid=%(p)s \"%(r)s\" st=%(s)s us=%(D)s b=%(B)s'", 3),
+          "gunicorn --access-logfile - --access-logformat '%(t)s pid=%(p)s \"%(r)s\" st=%(s)s us=%(D)s b=%(B)s'"
+          "  # or --statsd-host 127.0.0.1:8125, with witnesses: {{statsd: ...}} in analyzerd.yaml", 3),
     Check("nginx-conf", "nginx's limits in effect", "nginx_conf: /etc/nginx/nginx.conf  # analyzerd.yaml", 1),
     Check("gunicorn-settings", "gunicorn's settings in effect", PTRACE, 3),
     Check("open-files", "heartbeats, connections and what a worker waits on", PTRACE, 3),

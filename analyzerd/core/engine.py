@@ -18,7 +18,7 @@ from analyzerd.core.intake import Intake
 from analyzerd.core.judge import Judged, judge
 from analyzerd.core.ledger import AppLedger, address_of, is_forged, note, note_address, note_reading
 from analyzerd.core.measure import threads_of
-from analyzerd.core.readings import add_sample, add_tally, only_of
+from analyzerd.core.readings import add_sample, add_tally, counted, only_of
 from analyzerd.core.signals import AppSignals, keep, prune
 from analyzerd.core.state import EngineState, Focus
 from analyzerd.model import (
@@ -198,9 +198,10 @@ class Engine:
         apps, asked = self.options.apps, self._asked
         return asking.about(sample, self.state, apps, asked, self._settings_of, self._app_of_focus)
 
-    def _tally(self, tally: AccessTally) -> None:
-        add_tally(self.state.tallies, tally)
-        endings.add_ending(self.state.endings, tally)
+    def _tally(self, item: AccessTally) -> None:
+        if tally := counted(self.state.logged, item):
+            add_tally(self.state.tallies, tally)
+            endings.add_ending(self.state.endings, tally)
 
     def _ledger(self, app: str) -> AppLedger:
         return self.state.ledgers.setdefault(app, AppLedger(app))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import insort
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from math import inf
 
 from analyzerd.formats.clock import added, merge
 from analyzerd.model import AccessTally, Sample
@@ -13,6 +14,9 @@ MAX_SAMPLES = 400
 MAX_TALLIES = 720
 KEEP_TALLIES_S = 900.0
 KEEP_CLOCKS_S = 120.0
+STATSD = "statsd"
+STANDS_IN_AFTER_S = 300.0
+"""An access log that had nothing for so long is taken for switched off."""
 KEEP_BEFORE_S = 90.0
 """How much of the time before the oldest open question, or before now, a saved state holds."""
 
@@ -32,6 +36,22 @@ def only_of(samples: Iterable[Sample], ours: Callable[[str], bool]) -> Iterator[
             listeners=tuple(x for x in sample.listeners if ours(x.unit)),
             cgroups=tuple(x for x in sample.cgroups if ours(x.unit)),
         )
+
+
+def counted(logged: dict[str, tuple[float, float]], tally: AccessTally) -> AccessTally | None:
+    """A tally as it has to be counted: gunicorn's own metrics stand in for what its access log does not say.
+
+    ``logged``: by unit, when its access log last had a line, and one with a duration. None: it says all of it.
+    """
+    any_s, timed_s = logged.get(tally.unit, (-inf, -inf))
+    if tally.source == "gunicorn.access":
+        logged[tally.unit] = (max(any_s, tally.time_s), max(timed_s, tally.time_s) if tally.clocks else timed_s)
+    if tally.source != STATSD:
+        return tally
+    if tally.time_s - timed_s < STANDS_IN_AFTER_S:
+        return None
+    meant = replace(tally, source="gunicorn.access")
+    return meant if tally.time_s - any_s >= STANDS_IN_AFTER_S else replace(meant, requests=0, by_status={})
 
 
 def add_tally(tallies: list[AccessTally], tally: AccessTally) -> None:

@@ -83,6 +83,7 @@ class EngineState:
     settings: dict[str, dict[str, Setting]] = field(default_factory=dict)
     witnesses: dict[str, Health] = field(default_factory=dict)
     tallies: list[AccessTally] = field(default_factory=list)
+    logged: dict[str, tuple[float, float]] = field(default_factory=dict)
     benign: dict[str, dict[str, int]] = field(default_factory=dict)
     streams: dict[str, StreamState] = field(default_factory=dict)
     samples: list[Sample] = field(default_factory=list)

@@ -28,9 +28,10 @@ from analyzerd.daemon.notify import notify, watchdog_interval_s
 from analyzerd.daemon.sampler import Sampler
 from analyzerd.daemon.stacks import StackTaker
 from analyzerd.errors import AnalyzerdError, ConfigError, StoreError
-from analyzerd.model import Checkpoint
+from analyzerd.model import Checkpoint, Health
 from analyzerd.notify.contract import Sink, Words
 from analyzerd.notify.sender import Sender
+from analyzerd.probes.machine import MachineProbe
 from analyzerd.probes.stacks import StackProbe
 from analyzerd.rules.schema import RuleSet
 from analyzerd.sources.rulefiles import RuleWatch, vendor_dir
@@ -99,7 +100,8 @@ class _Daemon:
         self._config, self._config_path = config, config_path
         self._sinks, self._rules, self._resume = sinks, rules, resume
         self._wake = _WakeUp()
-        self._sources = [s for s in (wiring.journal(config), wiring.log_files(config)) if s is not None]
+        read = (wiring.journal(config), wiring.log_files(config), *wiring.statsd(config))
+        self._sources = [source for source in read if source is not None]
         self._rule_watch = RuleWatch([vendor_dir(), *config.rules_dirs], self._wake.reload)
         self._stop, self._wake_sender = threading.Event(), threading.Event()
         self._inbox = Inbox()
@@ -179,12 +181,17 @@ class _Daemon:
         with closing(wiring.machine(self._config)) as probe:
             sampler = Sampler(
                 probe,
-                lambda: (*probe.health(), *self._stacks.health(now_s())),
+                lambda: self._sight(probe),
                 self._inbox,
                 self._config.sampling.interval,
                 wiring.nginx_conf(self._config),
             )
             sampler.run(self._stop)
+
+    def _sight(self, probe: MachineProbe) -> tuple[Health, ...]:
+        """Say what the probe, and the witnesses beside it, cannot see."""
+        time_s = now_s()
+        return (*probe.health(), *self._stacks.health(time_s), *wiring.not_listening(self._config, time_s))
 
     # ---- the main thread's own work ----------------------------------------------------------------------
 

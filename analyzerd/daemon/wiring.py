@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from analyzerd.config import Config, FileConfig
@@ -14,7 +14,7 @@ from analyzerd.core.solvers import SOLVERS
 from analyzerd.core.state import EngineState
 from analyzerd.daemon.clock import utc_offset_s
 from analyzerd.daemon.sampler import nginx_settings
-from analyzerd.model import Stream
+from analyzerd.model import Health, Stream
 from analyzerd.notify.console import Console
 from analyzerd.notify.contract import Sink, Words
 from analyzerd.notify.slack import SlackChannel
@@ -27,8 +27,13 @@ from analyzerd.rules.schema import RuleSet
 from analyzerd.sources.journal import JournalSource
 from analyzerd.sources.logfile import LogFileSource
 from analyzerd.sources.rulefiles import read_layers
+from analyzerd.sources.statsd import StatsdSource
 from analyzerd.sources.usual import NGINX_CONF, NGINX_LOGS, NGINX_UNIT
 
+STATSD_MEND = (
+    "gunicorn --statsd-host 127.0.0.1:8125, and in analyzerd.yaml: witnesses: {statsd: [{listen: '127.0.0.1:8125', "
+    "unit: gunicorn.service}]}"
+)
 USUAL_FILES = tuple(FileConfig(path=path, kind=kind, unit=NGINX_UNIT) for path, kind in NGINX_LOGS)
 
 BLOCK_WORDS = Words(blocks.message, blocks.thread, blocks.plain, blocks.followup, blocks.summary)
@@ -82,6 +87,19 @@ def nginx_conf(config: Config) -> str:
     if config.nginx_conf:
         return config.nginx_conf
     return NGINX_CONF if Path(NGINX_CONF).is_file() else ""
+
+
+def statsd(config: Config) -> Iterator[StatsdSource]:
+    """Build the listeners for gunicorn's own metrics, none unless configured."""
+    for one in config.witnesses.statsd:
+        yield StatsdSource(*one.address, one.unit)
+
+
+def not_listening(config: Config, time_s: float) -> Iterator[Health]:
+    """Name the listener that is switched off."""
+    if not config.witnesses.statsd:
+        why = "gunicorn's own metrics are not listened to: switched off (its access log can tell the same)"
+        yield Health(time_s, "statsd", "blind", why, STATSD_MEND)
 
 
 def log_files(config: Config) -> LogFileSource | None:

@@ -1,4 +1,4 @@
-"""A bounded open-loop client on loopback: requests leave at a fixed rate, whether or not earlier ones came back.
+"""A bounded open-loop client on loopback: requests leave at a given rate, whether or not earlier ones came back.
 
 A closed loop would hide the queues the lab is about. Refuses to have more than MOST_AT_ONCE requests under way.
 """
@@ -6,6 +6,7 @@ A closed loop would hide the queues the lab is about. Refuses to have more than 
 from __future__ import annotations
 
 import http.client
+import random
 import socket
 import threading
 import time
@@ -49,12 +50,16 @@ class Client:
             thread.start()
 
     def steadily(self, port: int, path: str, per_s: float, for_s: float, timeout_s: float = PATIENCE_S) -> None:
-        """Send at a fixed rate until `for_s` seconds have passed or all is over."""
-        began_s = time.monotonic()
-        for number in range(int(per_s * for_s)):
-            if self.over.wait(max(0.0, began_s + number / per_s - time.monotonic())):
+        """Send `per_s` on average until `for_s` seconds have passed or all is over; as people come, not as clocks tick.
+
+        The gaps are the same in every run.
+        """
+        chance, began_s, due_s = random.Random(path), time.monotonic(), 0.0
+        while due_s < for_s:
+            if self.over.wait(max(0.0, began_s + due_s - time.monotonic())):
                 return
             self.send(port, path, timeout_s=timeout_s)
+            due_s += chance.expovariate(per_s)
 
     def _ask(self, port: int, path: str, timeout_s: float) -> None:
         sent_s, began_s = self.clock(), time.monotonic()

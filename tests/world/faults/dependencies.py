@@ -16,7 +16,7 @@ from pathlib import Path
 from tests.world.apps import Program, answers, free_port, venv_with, worker_user
 
 _ADDRESSES = itertools.count(os.getpid() % 200 * 256 + 1)
-SLOW_API = Path(__file__).with_name("slow_api.py")
+SLOW_API, TLS_PROXY = (Path(__file__).with_name(name) for name in ("slow_api.py", "tls_proxy.py"))
 _AS_USER = """mkdir -p "$2" && mount --bind "$1" "$2" && cd "$2"
 exec setpriv --reuid "$3" --regid "$3" --clear-groups -- "${@:4}" """
 
@@ -61,6 +61,30 @@ class Postgres(Program):
         subprocess.run(made, check=True, capture_output=True, cwd=self.home)
         super().start()
         self.wait_until(lambda: answers(f"{self.address}:{self.port}"), "accept")
+        return self
+
+
+class TlsDatabase(Program):
+    """TLS before a PostgreSQL, as every hosted one has it; the wheel's own is built without."""
+
+    def __init__(self, home: Path, behind: Postgres) -> None:
+        home.mkdir(parents=True, exist_ok=True)
+        self.port = free_port()
+        key, cert = str(home / "key.pem"), str(home / "cert.pem")
+        make = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=lab"]
+        subprocess.run([*make, "-keyout", key, "-out", cert], check=True, capture_output=True)
+        argv = [sys.executable, str(TLS_PROXY), str(self.port), cert, key, behind.address, str(behind.port)]
+        super().__init__(argv, home, identifier="tls")
+
+    @property
+    def url(self) -> str:
+        """Where to connect."""
+        return f"postgresql://lab@127.0.0.1:{self.port}/postgres?sslmode=require"
+
+    def start(self) -> TlsDatabase:
+        """Start and wait until it answers."""
+        super().start()
+        self.wait_until(lambda: answers(f"127.0.0.1:{self.port}"), "accept")
         return self
 
 

@@ -34,7 +34,7 @@ from tests.world.apps import (
 from tests.world.cgroups import Slice
 from tests.world.daemon import CHANNEL, TOKEN, Daemon, daemon
 from tests.world.demo.stage import Journal, journal
-from tests.world.faults.dependencies import Postgres, SlowApi
+from tests.world.faults.dependencies import Postgres, SlowApi, TlsDatabase
 from tests.world.faults.load import Client
 from tests.world.faults.scenario import Scenario
 from tests.world.journald import until
@@ -156,6 +156,7 @@ def _places(scenario: Scenario, home: Path, stack: contextlib.ExitStack) -> dict
     wanted = " ".join((scenario.gunicorn, scenario.upstream, *scenario.environment.values()))
     makers: Mapping[str, Callable[[], str]] = {
         "database": lambda: stack.enter_context(Postgres(home / "postgres")).url,
+        "tls_database": lambda: _tls_database(home, stack),
         "api": lambda: stack.enter_context(SlowApi(home / "api")).url,
         "small_disk": lambda: _small_disk(home, stack),
         "big_file": lambda: _big_file(home),
@@ -163,6 +164,11 @@ def _places(scenario: Scenario, home: Path, stack: contextlib.ExitStack) -> dict
         "taken": lambda: _taken(stack),
     }
     return found | {name: make() for name, make in makers.items() if f"{{{name}}}" in wanted}
+
+
+def _tls_database(home: Path, stack: contextlib.ExitStack) -> str:
+    behind = stack.enter_context(Postgres(home / "postgres"))
+    return stack.enter_context(TlsDatabase(home / "tls", behind)).url
 
 
 def _taken(stack: contextlib.ExitStack) -> str:

@@ -104,7 +104,7 @@ shared = connect() if os.environ.get("CONNECT_AT_IMPORT") else None
 @app.get("/shared")
 def shared_() -> str:
     """Ask over the connection that was made when the application was imported."""
-    row = shared.execute("select %s, pg_sleep(0.01)", [request.args.get("i", "0")]).fetchone()
+    row = shared.execute("select %s, pg_sleep(0.01)", [request.args.get("i", "0")], prepare=False).fetchone()
     return f"{row[0]}\n"
 
 

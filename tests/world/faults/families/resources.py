@@ -62,12 +62,12 @@ SCENARIOS = (
     ),
     Scenario(
         "shared-connection",
-        "a database connection made before the fork is used by every worker",
+        "a database connection over TLS made before the fork is used by every worker",
         (load("/shared?i=1", per_s=12, for_s=40), load("/shared?i=2", per_s=12, for_s=40)),
         ("preload-shared-connection",),
         gunicorn="--workers 3 --preload --timeout 10",
         packages=("psycopg[binary]",),
-        environment={"DATABASE_URL": "{database}", "CONNECT_AT_IMPORT": "1"},
+        environment={"DATABASE_URL": "{tls_database}", "CONNECT_AT_IMPORT": "1"},
     ),
     Scenario(
         "own-connections",

@@ -85,13 +85,13 @@ def boot_unexplained(case: Case) -> Value:
     recent = (w for w in case.ledger.workers.values() if w.booted_s >= oldest_s)
     for worker in sorted(recent, key=lambda w: (w.booted_s, w.pid)):
         at = worker.booted_s
-        if _was_wanted(case, at):
-            continue
+        if _was_wanted(case, at) or _boots_before(case, at) < _wanted_workers(case):
+            continue  # the first of them replace nobody, and take no departure from those that do
         near = [t for t in gone if at - REPLACED_WITHIN_S <= t <= at + LATE_LINE_S]
         answered = min(near, key=lambda t: abs(at - t), default=None)
         if answered is not None:
             gone.remove(answered)
-        elif case.distance_s(at) <= 0 and _boots_before(case, at) >= _wanted_workers(case):
+        elif case.distance_s(at) <= 0:
             return worker.pid
     return 0
 

@@ -24,11 +24,12 @@ from analyzerd.formats.nginx_routes import NginxConf
 from analyzerd.formats.settings import from_unit, unit_commands
 from analyzerd.model import Entries, Health, Input, Lines, Sample, Setting, Stream
 from analyzerd.probes.configured import settings_of
+from analyzerd.probes.family import in_units
 from analyzerd.probes.launch import Launch, config_path, option_values, with_config_read_again
 from analyzerd.probes.machine import MachineProbe
 from analyzerd.probes.surroundings import NginxMaster, look_around, nginx_masters
 from analyzerd.rules.schema import RuleSet
-from analyzerd.sources.conf_files import UnitTexts, read_nginx, unit_here
+from analyzerd.sources.conf_files import UnitTexts, gunicorn_units, read_nginx, unit_here
 
 LOOK_BACK_S = 3600.0
 MAX_LOG_BYTES = 64 << 20
@@ -57,10 +58,17 @@ def of_machine(arguments: argparse.Namespace, rules: RuleSet) -> Looked:
     config = load(Path(arguments.config) if arguments.config else None)
     with closing(machine(config)) as probe:
         sight = _look(probe, arguments.watch_s, quiet=arguments.quiet)
+    units = tuple(launch.unit for launch in sight.launches if launch.unit)
     sight.nginx = _nginx(config)
-    sight.units = {unit: unit_here(unit) for unit in sorted({launch.unit for launch in sight.launches if launch.unit})}
+    sight.units = {unit: unit_here(unit) for unit in sorted(units)}
     if not sight.launches:
-        raise AnalyzerdError("no gunicorn runs on this machine; name recordings, logs or configuration files to audit")
+        wanted = tuple(config.app_by_unit)
+        sight.units = {unit: unit_here(unit) for unit in gunicorn_units() if in_units(unit, wanted)}
+        sight.launches = tuple(not_running(unit, texts) for unit, texts in sight.units.items())
+    if not sight.launches:
+        raise AnalyzerdError(
+            "no gunicorn runs on this machine and no unit starts one; name recordings, logs or configuration files"
+        )
     engine = new_engine(rules, Apps(config.app_by_unit))
     settings = _settings(sight)
     inputs = _Inputs(config, sight, settings, rules)
@@ -69,8 +77,8 @@ def of_machine(arguments: argparse.Namespace, rules: RuleSet) -> Looked:
         engine.step(health)
     grounds = {engine.options.apps.of_unit(one.unit): _ground(sight, one, settings) for one in sight.launches}
     confs = tuple(conf for conf, _, _ in sight.nginx)
-    units = tuple(unit for unit, texts in sight.units.items() if texts)
-    return Looked(subjects(engine, Beside(confs, grounds, units)), (*_notes(sight), *inputs.notes))
+    with_text = tuple(unit for unit, texts in sight.units.items() if texts)
+    return Looked(subjects(engine, Beside(confs, grounds, with_text)), (*_notes(sight), *inputs.notes))
 
 
 def _look(probe: MachineProbe, watch_s: float, *, quiet: bool) -> Sight:
@@ -105,6 +113,12 @@ def _settings(sight: Sight) -> list[Setting]:
     return [*found, *sight.settings]
 
 
+def not_running(unit: str, texts: Sequence[tuple[str, str]]) -> Launch:
+    """A master that its unit would start, as one whose command line cannot be seen."""
+    told = {one.name: str(one.value) for one in from_unit(texts, unit=unit)}
+    return Launch(0, unit, (), {}, told.get("unit.WorkingDirectory", ""), "", "", title_only=True, denied=False)
+
+
 def as_written(launch: Launch, texts: Sequence[tuple[str, str]]) -> Launch:
     """The start of a master whose command line a title hides, as its unit has it."""
     command, variables = unit_commands(texts)
@@ -126,6 +140,8 @@ def _ground(sight: Sight, launch: Launch, settings: Sequence[Setting]) -> Ground
 
 def _notes(sight: Sight) -> list[str]:
     notes = [f"not seen: {h.why}" + (f"; {h.mend.splitlines()[0]}" if h.mend else "") for h in sight.health if h.why]
+    if not any(launch.pid for launch in sight.launches):
+        notes.append("no gunicorn runs: audited as its unit would start it")
     outside = [launch for launch in sight.launches if not launch.unit]
     if len(outside) > 1:
         notes.append(f"{len(outside)} masters run outside of any unit: they are audited as one")

@@ -111,4 +111,5 @@ _READ: dict[str, Read] = {
     "User": str,
     "DynamicUser": str,
     "ExecStart": str,
+    "WorkingDirectory": str,
 }

@@ -10,6 +10,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from analyzerd.formats.nginx_routes import MAX_FILES, NginxConf, NginxText, included, read_conf
+from analyzerd.formats.settings import unit_commands
 
 MAX_BYTES = 1 << 20
 UNIT_FOLDERS = tuple(
@@ -87,6 +88,16 @@ def unit_here(unit: str, folders: Iterable[Path] = UNIT_FOLDERS) -> UnitTexts:
         for folder in reversed(folders):
             drop_ins.update({path.name: path for path in sorted((folder / f"{name}.d").glob("*.conf"))})
     return _texts([main, *(drop_ins[name] for name in sorted(drop_ins))])
+
+
+def gunicorn_units(folders: Iterable[Path] = UNIT_FOLDERS) -> tuple[str, ...]:
+    """Names of this machine's units whose file starts gunicorn, running or not."""
+    found = {path.name for folder in folders for path in sorted(folder.glob("*.service")) if _starts_gunicorn(path)}
+    return tuple(sorted(found))
+
+
+def _starts_gunicorn(path: Path) -> bool:
+    return "gunicorn" in unit_commands([(str(path), _text(path) or "")])[0]
 
 
 def unit_given(path: Path, others: Sequence[Path] = ()) -> UnitTexts:

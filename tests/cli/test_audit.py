@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from analyzerd.cli.audit_live import as_written
+from analyzerd.cli.audit_live import as_written, not_running
 from analyzerd.core.audit import ITEMS
 from analyzerd.probes.configured import settings_of
 from analyzerd.probes.launch import Launch
@@ -178,3 +178,12 @@ def test_a_master_whose_title_hides_its_command_line_is_read_from_its_unit(tmp_p
     assert known["gunicorn.workers"] == 3
     assert "gunicorn.max_requests" not in known
     assert settings_of(as_written(titled, ()), 0.0) == ()
+
+
+def test_a_gunicorn_that_does_not_run_is_audited_as_its_unit_would_start_it(tmp_path: Path) -> None:
+    """The config file is looked for where the unit says the master will stand."""
+    (tmp_path / "gunicorn.conf.py").write_text("workers = 4\n")
+    texts = [("/x/shop.service", f"[Service]\nWorkingDirectory={tmp_path}\nExecStart=/v/bin/gunicorn a:b\n")]
+    known = {s.name: s for s in settings_of(as_written(not_running("shop.service", texts), texts), 0.0)}
+    assert known["gunicorn.workers"].value == 4
+    assert known["gunicorn.workers"].origin == f"{tmp_path}/gunicorn.conf.py:1"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from analyzerd.sources.conf_files import read_nginx, unit_given, unit_here
+from analyzerd.sources.conf_files import gunicorn_units, read_nginx, unit_given, unit_here
 
 
 def write(path: Path, text: str) -> Path:
@@ -66,6 +66,13 @@ def test_a_unit_is_found_as_systemd_finds_it(tmp_path: Path) -> None:
     read = unit_here("app@1.service", (etc, lib))
     assert [text for _, text in read] == ["[Service]\nUser=lib\n", "etc 05", "etc 10", "all 20"]
     assert unit_here("gone.service", (etc, lib)) == ()
+
+
+def test_units_that_start_gunicorn_are_found_by_their_command(tmp_path: Path) -> None:
+    """Not by their name, and not by a word in a comment."""
+    write(tmp_path / "shop.service", "[Service]\nExecStart=/v/bin/gunicorn a:b\n")
+    write(tmp_path / "gunicorn-backup.service", "# gunicorn\n[Service]\nExecStart=/bin/backup\n")
+    assert gunicorn_units((tmp_path, tmp_path / "none")) == ("shop.service",)
 
 
 def test_a_unit_that_was_given_brings_its_drop_ins(tmp_path: Path) -> None:

@@ -139,4 +139,4 @@ def test_without_a_gunicorn_there_is_nothing_to_audit(home: Path) -> None:
     argv = [str(CTL), "--config", str(config), "audit", "--for", "0"]
     done = subprocess.run(argv, check=False, capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.startswith("error: no gunicorn runs on this machine; name")
+    assert done.stderr.startswith("error: no gunicorn runs on this machine and no unit starts one; name")

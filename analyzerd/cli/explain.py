@@ -28,12 +28,11 @@ _ID = re.compile(r"INC-[A-Z2-7]{0,10}", re.IGNORECASE)
 
 def run(arguments: argparse.Namespace) -> int:
     """Explain the line, or the incidents asked for."""
-    rules = rules_in_force(arguments.rules_dir)
     if arguments.line is not None:
         if arguments.what:
             raise AnalyzerdError("--line explains one line; leave INCIDENT and PATH away")
-        return explain_line.run(arguments, rules)
-    found = _incidents(arguments, rules)
+        return explain_line.run(arguments, rules_in_force(arguments.rules_dir))
+    found, rules = _incidents(arguments)
     laid_open = [(incident, next_checks(incident, rules)) for incident in found]
     if arguments.json:
         whole = {"schema": "analyzerd.explain/1", "incidents": [_as_json(*pair) for pair in laid_open]}
@@ -43,34 +42,36 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _incidents(arguments: argparse.Namespace, rules: RuleSet) -> list[Incident]:
-    """Those of the files named; without files the one asked for, from the daemon's database."""
+def _incidents(arguments: argparse.Namespace) -> tuple[list[Incident], RuleSet]:
+    """Those of the files named; without files the one asked for, from the daemon's database, by the daemon's rules."""
     wanted = [text.upper() for text in arguments.what if _ID.fullmatch(text)]
     arguments.paths = [text for text in arguments.what if not _ID.fullmatch(text)]
     if not (wanted or arguments.paths):
         raise AnalyzerdError("name an incident (`analyzerctl incidents` lists them), a PATH, or --line TEXT")
     if not arguments.paths:
-        return [_stored(arguments, name) for name in wanted]
-    source = given(arguments, DAY_S)
+        return _stored(arguments, wanted)
+    source, rules = given(arguments, DAY_S), rules_in_force(arguments.rules_dir)
     found = diagnose_given(source, rules, Progress("reading", source.size_bytes, quiet=arguments.quiet)).incidents
     chosen = [i for i in found if not wanted or any(i.id.startswith(name) for name in wanted)]
     if wanted and not chosen:
-        raise AnalyzerdError(
-            f"no incident {wanted[0]} in these files; found: {', '.join(i.id for i in found) or 'none'}"
-        )
-    return chosen
+        known = ", ".join(i.id for i in found) or "none"
+        raise AnalyzerdError(f"no incident {wanted[0]} in these files; found: {known}")
+    return chosen, rules
 
 
-def _stored(arguments: argparse.Namespace, name: str) -> Incident:
+def _stored(arguments: argparse.Namespace, names: list[str]) -> tuple[list[Incident], RuleSet]:
     from analyzerd.config import load  # noqa: PLC0415 - offline questions need no configuration
+    from analyzerd.daemon.wiring import load_rules  # noqa: PLC0415
     from analyzerd.store.db import Store  # noqa: PLC0415
 
     config = load(Path(arguments.config) if arguments.config else None)
     with closing(Store.open_readonly(config.database)) as store:
-        incident = store.incident(name)
-    if incident is None:
-        raise AnalyzerdError(f"no incident begins with {name!r}; `analyzerctl incidents` lists them")
-    return incident
+        found = [(name, store.incident(name)) for name in names]
+    for name, incident in found:
+        if incident is None:
+            raise AnalyzerdError(f"no incident begins with {name!r}; `analyzerctl incidents` lists them")
+    rules = load_rules(config, folders=tuple(map(Path, arguments.rules_dir)))
+    return [incident for _, incident in found if incident is not None], rules
 
 
 def _as_json(incident: Incident, checks: list[Next]) -> dict[str, Any]:

@@ -22,13 +22,13 @@ from analyzerd.model import Entry, Stream
 from analyzerd.probes.launch import Launch, with_config_read_again
 from analyzerd.probes.machine import MachineProbe
 from analyzerd.render import recorded
+from analyzerd.sources.conf_files import unit_here
 from analyzerd.sources.recording import KERNEL_LOG, SYSTEMD_LOG
 from analyzerd.units import format_bytes, format_duration
 
 SAMPLES = "samples.jsonl"
 SHORTEST_S = 0.1
 MAX_TEXT_BYTES = 1 << 20
-UNIT_FOLDERS = ("/etc/systemd/system", "/run/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system")
 OF_GUNICORN = ("gunicorn", "gunicorn.access", "app")
 
 
@@ -156,20 +156,8 @@ def _write_settings(
     if path and not conf:
         out.missing.append(f"{path} cannot be read")
     if unit.endswith(".service"):
-        out.write(unit, [(_unit_file(unit) or "# gunicorn ran in this unit; its file cannot be read\n").encode()])
-
-
-def _unit_file(unit: str) -> str:
-    """The unit's file with its drop-ins, the stronger folder's first of each name."""
-    name = f"{unit.partition('@')[0]}@.service" if "@" in unit else unit
-    found: dict[str, str] = {}
-    for folder in map(Path, UNIT_FOLDERS):
-        drop_ins = folder / f"{name}.d"
-        for path in (folder / name, *(sorted(drop_ins.glob("*.conf")) if drop_ins.is_dir() else ())):
-            text = _text(path)
-            if text:
-                found.setdefault(path.name, text)
-    return "\n".join(recorded.unit(text) for text in found.values())
+        text = "\n".join(recorded.unit(part) for _, part in unit_here(unit))
+        out.write(unit, [(text or "# gunicorn ran in this unit; its file cannot be read\n").encode()])
 
 
 def _text(path: Path) -> str:

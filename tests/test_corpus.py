@@ -118,7 +118,7 @@ VM = "vm/kernel6.1-systemd252.export.gz"
         ("kill9", {"master-killed!"}),
         ("watchdog", {"master-killed!"}),
         ("oomd", {"app-native-hang?"}),
-        ("globoom", {"app-cpu-loop?"}),
+        ("globoom", {"unknown?"}),
         ("slowstop", set()),
         ("synflood", set()),
         ("scenario", set()),

@@ -13,6 +13,7 @@ from analyzerd.core.defaults import in_effect
 from analyzerd.core.estimators import slope
 from analyzerd.core.growth import Curve, Points
 from analyzerd.core.measure import Ours
+from analyzerd.core.readings import KEEP_BEFORE_S
 from analyzerd.model import ProcessReading, Sample, Setting
 
 MATURE_S = 600.0
@@ -177,10 +178,10 @@ def _limit(seen: Seen) -> tuple[float, bool] | None:
 
 
 def _left_by_others(seen: Seen) -> float | None:
-    """Memory of the machine less what everything else used (p95)."""
+    """Memory of the machine less what everything else used lately (p95)."""
     used: list[float] = []
     total = None
-    for sample in seen.samples:
+    for sample in (s for s in seen.samples if s.time_s >= seen.now_s - KEEP_BEFORE_S):  # a restart keeps no more
         host = sample.host
         if host.memory_total_bytes and host.memory_available_bytes is not None:
             total = host.memory_total_bytes

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from functools import lru_cache
 
 from analyzerd.core.ledger import AppLedger, address_of, worker_of
-from analyzerd.model import Signal
+from analyzerd.core.measure import Ours
+from analyzerd.model import AccessTally, Signal
 
 DEFAULT_APP = "gunicorn"
 WEB_SERVERS = ("nginx",)
+ANY_HOST = ("", "*", "0.0.0.0", "[::]")  # noqa: S104 - names to compare with
+HERE = ("127.0.0.1", "[::1]", "localhost")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,3 +62,39 @@ def _by_address(signal: Signal, ledgers: Mapping[str, AppLedger]) -> str:
     if len(serving) == 1:
         return serving[0]
     return "nginx" if serving else DEFAULT_APP
+
+
+def ours_of(app: str, apps: Apps, ledgers: Mapping[str, AppLedger], tallies: Iterable[AccessTally]) -> Ours:
+    """Which readings and access logs are an app's.
+
+    A line of nginx's log is the app's whose address it was passed on to, else the app's whose log it is said to be;
+    where neither is known, the app's if there is just one, and else nobody's.
+    """
+    known, alone = ledgers[app].addresses if app in ledgers else (), len(ledgers) <= 1
+    proved = any(_leads_to(upstream, known) for upstream in {t.upstream for t in tallies if t.upstream})
+
+    def log(tally: AccessTally) -> bool:
+        if not tally.source.startswith("nginx."):
+            return apps.of_unit(tally.unit) == app
+        if tally.upstream and known:
+            # An only app may be reached by an address it does not know itself, behind another proxy.
+            return _leads_to(tally.upstream, known) or (alone and not proved)
+        if tally.unit and apps.of_unit(tally.unit) in ledgers:
+            return apps.of_unit(tally.unit) == app
+        return alone
+
+    return Ours(lambda unit: apps.of_unit(unit) == app, log)
+
+
+@lru_cache(maxsize=1024)
+def _leads_to(upstream: str, known: tuple[str, ...]) -> bool:
+    """Whether all the addresses a request may have gone to are among those known."""
+    return all(any(_same_place(address_of(one), other) for other in known) for one in upstream.split(","))
+
+
+def _same_place(one: str, other: str) -> bool:
+    if one == other or one.startswith("unix:") or other.startswith("unix:"):
+        return one == other
+    (host, _, port), (other_host, _, other_port) = one.rpartition(":"), other.rpartition(":")
+    same_host = host == other_host or other_host in ANY_HOST or (host in HERE and other_host in HERE)
+    return same_host and port == other_port and port.isdigit()

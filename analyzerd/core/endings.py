@@ -7,7 +7,7 @@ and is counted beside the clocks of the access logs, in the same shape. Conclude
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from analyzerd.core.measure import Ours
 from analyzerd.formats.clock import NOTHING, OTHERS, added, bin_of, clock_of, merge, middle_of
@@ -64,7 +64,9 @@ def cut_short(rule: str, event: Event, settings: Mapping[str, Setting]) -> Acces
         source = LOST
     start = event.time_s // BUCKET_S * BUCKET_S
     whole_s = float(int(event.time_s))
-    return AccessTally(start, source, event.unit, 1, {}, whole_s, whole_s, {endpoint: clock_of([(waited, 1)])})
+    clocks = {endpoint: clock_of([(waited, 1)])}
+    upstream = str(event.fields.get("upstream_address") or "").replace(",", " ").split()[-1:]
+    return AccessTally(start, source, event.unit, 1, {}, whole_s, whole_s, clocks, upstream="".join(upstream))
 
 
 def _timeout_s(settings: Mapping[str, Setting]) -> float:
@@ -78,11 +80,11 @@ def add_ending(kept: list[AccessTally], tally: AccessTally) -> None:
         return
     slot_s = tally.time_s // SLOT_S * SLOT_S
     for number, known in enumerate(kept):
-        if (known.time_s, known.source, known.unit) == (slot_s, tally.source, tally.unit):
-            clocks = added(known.clocks, tally.clocks)
-            kept[number] = AccessTally(slot_s, tally.source, tally.unit, 0, {}, clocks=clocks)
+        same = (known.source, known.unit, known.upstream) == (tally.source, tally.unit, tally.upstream)
+        if same and known.time_s == slot_s:
+            kept[number] = replace(known, clocks=added(known.clocks, tally.clocks))
             return
-    kept.append(AccessTally(slot_s, tally.source, tally.unit, 0, {}, clocks=tally.clocks))
+    kept.append(AccessTally(slot_s, tally.source, tally.unit, 0, {}, clocks=tally.clocks, upstream=tally.upstream))
     oldest_s = max(row.time_s for row in kept) - (KEPT_SLOTS - 1) * SLOT_S
     kept[:] = [row for row in kept if row.time_s >= oldest_s]
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from analyzerd.core import asking, endings, growth, lifecycle, sight, watch
-from analyzerd.core.apps import Apps, app_of
+from analyzerd.core.apps import Apps, app_of, ours_of
 from analyzerd.core.case import Case, Witnesses
 from analyzerd.core.correlate import NOWHERE, Answer, Timing, fold, open_focus, told
 from analyzerd.core.describe import Rules
@@ -127,7 +127,7 @@ class Engine:
 
     def _watch_view(self, app: str, time_s: float, *, ended: bool) -> watch.View:
         state = self.state
-        ours = watch.ours_of(app, self.options.apps, len(state.ledgers))
+        ours = ours_of(app, self.options.apps, state.ledgers, state.tallies)
         ledger, past, settings = state.ledgers[app], state.baselines.get(app), self._settings_of(app)
         threads = threads_of(ledger.worker_class, settings)
         read = (app, state.samples, state.tallies, state.curves, ledger)
@@ -314,7 +314,7 @@ class Engine:
         ledger = self.state.ledgers.get(app) or AppLedger(app)
         witnesses = Witnesses(self.state.witnesses)
         settings = self._settings_of(app)
-        ours = watch.ours_of(app, self.options.apps, len(self.state.ledgers))
+        ours = ours_of(app, self.options.apps, self.state.ledgers, self.state.tallies)
         return Case(
             app,
             focus,

@@ -26,10 +26,13 @@ def impact(tallies: Sequence[AccessTally], foci: Sequence[Focus], case: Case, en
         return before
     from_s, to_s = min(f.t0_s for f in foci), max(f.t1_s for f in foci)
     near = _near(tallies, from_s, to_s)
+    mine = [t for t in near if case.ours.log(t)]
+    if near and not mine:
+        return before  # several apps share the log, and nothing in it tells them apart
     failed = _failed_one_by_one(foci, case, endpoint)
     if failed is None:
-        failed = sum(n for t in near for status, n in t.by_status.items() if status.startswith("5"))
-    total = max(failed, sum(t.requests for t in near))
+        failed = sum(n for t in mine for status, n in t.by_status.items() if status.startswith("5"))
+    total = max(failed, sum(t.requests for t in mine))
     return max(failed, before[0] or 0), max(total, before[1] or 0)
 
 

@@ -13,6 +13,7 @@ from analyzerd import formats
 from analyzerd.core.matcher import Matcher
 from analyzerd.formats.access import access_format
 from analyzerd.formats.assemble import Assembler, AssemblyState
+from analyzerd.formats.nginx_logs import parse_logs, upstream_of
 from analyzerd.formats.settings import from_command_line
 from analyzerd.formats.systemd import is_manager
 from analyzerd.model import AccessTally, Entries, Entry, Event, Fields, Lines, Setting, Stream
@@ -50,6 +51,7 @@ class Intake:
         half_read = {name: s for name, s in streams.items() if s.stream is not None and s.assembly.open}
         self._assemblers = {name: Assembler(s.stream, s.assembly) for name, s in half_read.items() if s.stream}
         self._access_logs: dict[str, dict[str, str]] = {}
+        self._upstreams: Mapping[str, str] = {}
 
     def match(self, event: Event) -> list[tuple[SignalRule, Fields]]:
         """Signal rules the event satisfies."""
@@ -59,6 +61,8 @@ class Intake:
         """Take note of where and how a unit logs its requests: ``--access-logfile -`` puts them into the journal."""
         if setting.unit and setting.name in ("gunicorn.accesslog", "gunicorn.access_log_format"):
             self._access_logs.setdefault(setting.unit, {})[setting.name] = str(setting.value)
+        elif setting.name == "nginx.access_log_upstreams":
+            self._upstreams = parse_logs(str(setting.value))
 
     def feed(self, item: Lines | Entries, now_s: float) -> Sequence[Event | AccessTally | Setting]:
         """Events and tallies of the next piece of a stream, and the settings its starting masters show."""
@@ -164,11 +168,14 @@ class Intake:
             reader = access_format(stream.log_format, stream.kind == "gunicorn.access")
         except ValueError:
             return []
-        found: list[Event | AccessTally] = list(reader.tally(item.data, stream.unit))
+        told = reader.names_upstream or stream.kind != "nginx.access"
+        upstream = "" if told else upstream_of(stream.name, self._upstreams)
+        tallies = reader.tally(item.data, stream.unit)
+        found: list[Event | AccessTally] = [replace(t, upstream=upstream) if upstream else t for t in tallies]
         for line in reader.interesting(item.data):
             event = reader.parse(line, stream)
             if event is not None:
-                found.append(self._timed(event, state))
+                found.append(self._timed(_passed_on(event, upstream), state))
         return found
 
     # ---- the journal -----------------------------------------------------------------------------------
@@ -219,6 +226,13 @@ def _shown_settings(item: Entries) -> Iterator[Setting]:
         command_line = entry.fields.get("_CMDLINE")
         if command_line:
             yield from from_command_line(command_line, time_s=entry.time_s, unit=entry.unit)
+
+
+def _passed_on(event: Event, upstream: str) -> Event:
+    """A line that does not say where it was passed on to, of a log that leads to one place."""
+    if not upstream or "," in upstream or event.fields.get("upstream_address"):
+        return event
+    return replace(event, fields={**event.fields, "upstream_address": upstream})
 
 
 def _dated(event: Event, item: Lines, start: int) -> Event:

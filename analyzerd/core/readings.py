@@ -61,11 +61,15 @@ def add_tally(tallies: list[AccessTally], tally: AccessTally) -> None:
         known = tallies[number]
         if known.time_s < tally.time_s:
             break
-        if (known.time_s, known.source, known.unit) == (tally.time_s, tally.source, tally.unit):
+        if _key(known) == _key(tally):
             tallies[number] = _sum(known, tally)
             return
     insort(tallies, tally, key=lambda t: t.time_s)
     del tallies[:-MAX_TALLIES]
+
+
+def _key(tally: AccessTally) -> tuple[float, str, str, str]:
+    return tally.time_s, tally.source, tally.unit, tally.upstream
 
 
 def _sum(one: AccessTally, other: AccessTally) -> AccessTally:
@@ -78,7 +82,9 @@ def _sum(one: AccessTally, other: AccessTally) -> AccessTally:
     first_s, last_s = min(one.first_s, other.first_s), max(one.last_s, other.last_s)
     n, clocks = one.requests + other.requests, added(one.clocks, other.clocks)
     whole = merge((one.whole, other.whole))
-    return AccessTally(one.time_s, one.source, one.unit, n, by_status, first_s, last_s, clocks, by_worker, whole)
+    return AccessTally(
+        one.time_s, one.source, one.unit, n, by_status, first_s, last_s, clocks, by_worker, whole, one.upstream
+    )  # fmt: skip
 
 
 def worth_saving(samples: list[Sample], oldest_question_s: float | None) -> list[Sample]:

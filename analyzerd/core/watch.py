@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from analyzerd.core import crowding, growth, patience
-from analyzerd.core.apps import Apps
 from analyzerd.core.baselines import WHOLE, Baseline, usual
 from analyzerd.core.boots import recycling
 from analyzerd.core.estimators import percentile, queue_wait, waves
@@ -69,15 +68,6 @@ class View:
     ended: bool
     baseline: Baseline | None = None
     settings: Mapping[str, Setting] = field(default_factory=dict)
-
-
-def ours_of(app: str, apps: Apps, serving: int) -> Ours:
-    """Which readings are the app's. nginx's log names no unit: it is the app's where there is just one."""
-
-    def log(tally: AccessTally) -> bool:
-        return serving <= 1 if tally.source.startswith("nginx.") else apps.of_unit(tally.unit) == app
-
-    return Ours(lambda unit: apps.of_unit(unit) == app, log)
 
 
 def look(view: View, known: Watched) -> list[Event]:

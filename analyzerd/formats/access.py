@@ -9,6 +9,7 @@ from functools import lru_cache
 
 from analyzerd.formats.access_clocks import ClockReader, start_of
 from analyzerd.formats.access_format import GUNICORN_DEFAULT, NGINX_COMBINED, UNITS, Compiled, compile_format
+from analyzerd.formats.access_upstreams import UpstreamReader
 from analyzerd.formats.clean import chomp, clean, endpoint_of
 from analyzerd.formats.times import common_log_s, iso_s
 from analyzerd.model import AccessTally, Event, Stream, Value
@@ -46,6 +47,12 @@ class AccessFormat:
         self.compiled: Compiled = compile_format(self.text, gunicorn)
         self._default = self.text == NGINX_COMBINED
         self._clocks = ClockReader(self.compiled.parts)
+        self._upstreams = UpstreamReader(self.compiled.parts, self.compiled.last)
+
+    @property
+    def names_upstream(self) -> bool:
+        """Whether its lines say where they were passed on to."""
+        return self._upstreams.active
 
     def parse(self, line: bytes, stream: Stream) -> Event | None:
         """Read one whole line; None when it is not of this format or longer than 32 KiB."""
@@ -63,13 +70,17 @@ class AccessFormat:
         return Event(time_s, self.source, clean(line, 2048), stream.unit, number, fields=fields, stream=stream.name)
 
     def tally(self, block: bytes, unit: str = "") -> list[AccessTally]:
-        """Count the requests of a block of whole lines by ten-second bucket and status; [] if untimed."""
+        """Count the requests of a block of whole lines by ten-second bucket, upstream and status; [] if untimed."""
         if self.compiled.head is None:
             return []
+        parts = self._upstreams.split(block)
+        return [tally for upstream, lines in parts for tally in self._tally(self.compiled.head, lines, unit, upstream)]
+
+    def _tally(self, head: re.Pattern[bytes], block: bytes, unit: str, upstream: str) -> list[AccessTally]:
         buckets: dict[int, Counter[str]] = {}
         seconds: dict[int, set[int]] = {}
         starts: dict[bytes, int] = {}
-        for (stamp, status), count in Counter(self.compiled.head.findall(block)).items():
+        for (stamp, status), count in Counter(head.findall(block)).items():
             second = _second(stamp)
             if second is not None:
                 bucket = starts[start_of(stamp)] = second // BUCKET_S * BUCKET_S
@@ -80,8 +91,13 @@ class AccessFormat:
         for start, by_status in sorted(buckets.items()):
             first_s, last_s = min(seconds[start]), max(seconds[start])
             n = sum(by_status.values())
-            timed = clocks.get(start, ({}, {}))
-            found.append(AccessTally(float(start), self.source, unit, n, dict(by_status), first_s, last_s, *timed))
+            timed, served = clocks.get(start, ({}, {}))
+            found.append(
+                AccessTally(
+                    float(start), self.source, unit, n, dict(by_status), first_s, last_s, timed, served,
+                    upstream=upstream,
+                )
+            )  # fmt: skip
         return found
 
     def interesting(self, block: bytes, slow_s: float = 1.0) -> Iterator[bytes]:

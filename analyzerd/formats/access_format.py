@@ -60,13 +60,17 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Compiled:
-    """``line``: one whole line; ``head``: cheap, time and status only; ``slow``: per time field a search."""
+    """``line``: one whole line; ``head``: cheap, time and status only; ``slow``: per time field a search.
+
+    ``last``: what stands after the last variable.
+    """
 
     parts: tuple[Part, ...]
     line: re.Pattern[bytes]
     head: re.Pattern[bytes] | None
     failed: re.Pattern[bytes] | None
     timed: tuple[tuple[bytes, float], ...]
+    last: bytes = b""
 
 
 def compile_format(text: str, gunicorn: bool) -> Compiled:
@@ -82,6 +86,7 @@ def compile_format(text: str, gunicorn: bool) -> Compiled:
         _head(parts),
         _failed(parts, last),
         tuple((part.before, UNITS[part.name]) for part in parts if part.name in UNITS and part.before),
+        last,
     )
 
 

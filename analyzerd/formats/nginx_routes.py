@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
 from analyzerd.formats.access_format import NGINX_COMBINED
-from analyzerd.formats.nginx_settings import Directive, parse_tree
+from analyzerd.formats.nginx_tree import Directive, parse_tree
 from analyzerd.units import parse_duration_s
 
 MAX_ROUTES = 200

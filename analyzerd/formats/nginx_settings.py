@@ -2,32 +2,16 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from analyzerd.formats.nginx_logs import logs_of
+from analyzerd.formats.nginx_tree import Directive, all_of, parse_tree
 from analyzerd.model import Setting, Value
 from analyzerd.units import parse_duration_s, parse_size_bytes
 
-_TOKEN = re.compile(
-    r"""#[^\n]*|"((?:[^"\\]|\\.)*)"|'((?:[^'\\]|\\.)*)'|([{};])|((?:\$\{|\\.|[^\s{};"'\\])+[^\s{};]*)|(\s+)"""
-)
 _TIMEOUTS = ("proxy_read_timeout", "proxy_connect_timeout", "proxy_send_timeout")
 _SIZES = ("proxy_buffer_size", "client_max_body_size")
-_INHERITED = (*_TIMEOUTS, *_SIZES, "proxy_request_buffering", "access_log")
-_MAX_DEPTH = 64
-_MAX_CHARS = 2 * 1024 * 1024
-
-
-@dataclass(slots=True)
-class Directive:
-    """One directive with its arguments, its place, and the directives of its block."""
-
-    name: str
-    args: list[str]
-    line: int
-    children: list[Directive] = field(default_factory=list)
-    path: str = ""
+_INHERITED = (*_TIMEOUTS, *_SIZES, "proxy_request_buffering")
 
 
 @dataclass(slots=True)
@@ -46,52 +30,17 @@ def from_nginx(text: str, path: str, *, time_s: float = 0.0, unit: str = "") -> 
     tree = parse_tree(text)
     seen = _Seen()
     _walk(tree, {}, seen)
-    upstreams = {d.args[0]: d for d in _all(tree) if d.name == "upstream" and d.args}
+    upstreams = {d.args[0]: d for d in all_of(tree) if d.name == "upstream" and d.args}
     found: dict[str, tuple[Value, str]] = {}
     _add_smallest(found, seen, path)
     addresses = _addresses(seen.targets, upstreams)
     if addresses:
         found["upstream_addresses"] = (",".join(addresses), f"{path}:{seen.targets[0][1]}")
+    logs = logs_of(tree, lambda target: _addresses([(target, 0)], upstreams))
+    if logs:
+        found["access_log_upstreams"] = (logs, path)
     _add_singles(found, tree, path)
     return tuple(Setting(time_s, unit, f"nginx.{name}", *found[name]) for name in sorted(found))
-
-
-def parse_tree(text: str, path: str = "") -> list[Directive]:
-    """Split a configuration into directives; unbalanced braces are forgiven. ``path``: what each says it is from."""
-    root: list[Directive] = []
-    stack = [root]
-    words: list[str] = []
-    first = 0
-    for word, literal, line in _tokens(text[:_MAX_CHARS]):
-        if literal or word not in ("{", "}", ";"):
-            first = first if words else line
-            words.append(word)
-            continue
-        if words and word != "}":
-            stack[-1].append(Directive(words[0], words[1:], first, path=path))
-        if word == "{" and words and len(stack) < _MAX_DEPTH:
-            stack.append(stack[-1][-1].children)
-        elif word == "}" and len(stack) > 1:
-            stack.pop()
-        words = []
-    return root
-
-
-def _tokens(text: str) -> Iterator[tuple[str, bool, int]]:
-    line = 1
-    for match in _TOKEN.finditer(text):
-        double, single, mark, word, blank = match.groups()
-        if double is not None or single is not None:
-            yield re.sub(r"\\(.)", r"\1", double if double is not None else single), True, line
-        elif mark or word:
-            yield mark or word, False, line
-        line += match[0].count("\n") if blank or double or single else 0
-
-
-def _all(tree: list[Directive]) -> Iterator[Directive]:
-    for directive in tree:
-        yield directive
-        yield from _all(directive.children)
 
 
 def _walk(tree: list[Directive], inherited: dict[str, Directive], seen: _Seen) -> None:
@@ -165,7 +114,7 @@ def _addresses(targets: list[tuple[str, int]], upstreams: dict[str, Directive]) 
 def _add_singles(found: dict[str, tuple[Value, str]], tree: list[Directive], path: str) -> None:
     formats: dict[str, Directive] = {}
     found["worker_connections"] = (512, "nginx default")
-    for directive in _all(tree):
+    for directive in all_of(tree):
         args, place = directive.args, f"{path}:{directive.line}"
         if directive.name == "log_format" and len(args) > 1:
             formats[args[0]] = directive

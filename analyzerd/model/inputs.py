@@ -100,7 +100,8 @@ class AccessTally:
     ``first_s`` and ``last_s``: whole seconds of its first and last line. ``clocks``: by endpoint, how long gunicorn
     worked on a request (gunicorn.access) or how long nginx waited for gunicorn (nginx.access); answered requests
     only, {} where the format has no such time. ``by_worker``: requests by the pid that served them. ``whole``: all
-    clocks as one, worked out when the engine takes the tally.
+    clocks as one, worked out when the engine takes the tally. ``upstream``: where nginx passed them on to, several
+    addresses joined with ',' where it is only known that it was one of them, '' where nothing is known.
     """
 
     time_s: float
@@ -113,6 +114,7 @@ class AccessTally:
     clocks: Mapping[str, Clock] = field(default_factory=dict)
     by_worker: Mapping[int, int] = field(default_factory=dict)
     whole: Clock = field(default_factory=lambda: Clock(0, 0.0, {}))
+    upstream: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from analyzerd.core.apps import ours_of
 from analyzerd.core.baselines import (
     MOST_ENDPOINTS,
     WHOLE,
@@ -21,7 +22,6 @@ from analyzerd.core.baselines import (
 from analyzerd.core.past import compare, slower
 from analyzerd.core.replay import finish, run_until
 from analyzerd.core.state import decode, encode
-from analyzerd.core.watch import ours_of
 from analyzerd.formats.clock import clock_of
 from analyzerd.formats.scenario import UNIT
 from analyzerd.model import (
@@ -74,7 +74,7 @@ def lived(days: float, speed: Speed, from_s: float = MONDAY) -> Engine:
 def slow_now(engine: Engine, time_s: float, seconds: float) -> bool | None:
     """Say whether requests of that speed are slower than ever at a moment; None without anything to compare with."""
     tallies = [t for n in range(6) for t in bucket(time_s - 10.0 * n - 10.0, 20, seconds)]
-    ours = ours_of(APP, engine.options.apps, 1)
+    ours = ours_of(APP, engine.options.apps, engine.state.ledgers, ())
     found = compare(sorted(tallies, key=lambda t: t.time_s), ours, engine.state.baselines.get(APP), time_s)
     return slower(found) is not None if any(c.weeks for c in found) else None
 

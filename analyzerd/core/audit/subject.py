@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from analyzerd.core.apps import DEFAULT_APP, app_of
+from analyzerd.core.apps import DEFAULT_APP, app_of, ours_of
 from analyzerd.core.audit.item import LEAST_WATCHED_S, Ground, Subject
 from analyzerd.core.case import Case, Witnesses
 from analyzerd.core.engine import Engine
@@ -16,7 +16,6 @@ from analyzerd.core.ledger import AppLedger, address_of, is_forged, worker_of
 from analyzerd.core.measure import Load, Ours, measure, threads_of
 from analyzerd.core.signals import AppSignals
 from analyzerd.core.state import EngineState, Focus
-from analyzerd.core.watch import ours_of
 from analyzerd.formats.nginx_routes import NginxConf, Route
 from analyzerd.model import AccessTally, Sample, Setting, Signal
 
@@ -58,7 +57,7 @@ def _subject(engine: Engine, app: str, beside: Beside, *, alone: bool) -> Subjec
     state = engine.state
     ledger = state.ledgers.get(app) or AppLedger(app)
     settings = _settings(engine, app, alone=alone)
-    ours = ours_of(app, engine.options.apps, 1 if alone else len(state.ledgers))
+    ours = ours_of(app, engine.options.apps, {app: ledger} if alone else state.ledgers, state.tallies)
     samples = _samples(state, ours)
     view = AppSignals(state.signals, app, state.ledgers).refresh()
     focus = Focus("app", "audit", app, 0.0, state.now_s, state.now_s)

@@ -1,0 +1,63 @@
+"""Splits the text of nginx's configuration into directives and blocks. Opens no file, knows no directive."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+_TOKEN = re.compile(
+    r"""#[^\n]*|"((?:[^"\\]|\\.)*)"|'((?:[^'\\]|\\.)*)'|([{};])|((?:\$\{|\\.|[^\s{};"'\\])+[^\s{};]*)|(\s+)"""
+)
+_MAX_DEPTH = 64
+_MAX_CHARS = 2 * 1024 * 1024
+
+
+@dataclass(slots=True)
+class Directive:
+    """One directive with its arguments, its place, and the directives of its block."""
+
+    name: str
+    args: list[str]
+    line: int
+    children: list[Directive] = field(default_factory=list)
+    path: str = ""
+
+
+def parse_tree(text: str, path: str = "") -> list[Directive]:
+    """Split a configuration into directives; unbalanced braces are forgiven. ``path``: what each says it is from."""
+    root: list[Directive] = []
+    stack = [root]
+    words: list[str] = []
+    first = 0
+    for word, literal, line in _tokens(text[:_MAX_CHARS]):
+        if literal or word not in ("{", "}", ";"):
+            first = first if words else line
+            words.append(word)
+            continue
+        if words and word != "}":
+            stack[-1].append(Directive(words[0], words[1:], first, path=path))
+        if word == "{" and words and len(stack) < _MAX_DEPTH:
+            stack.append(stack[-1][-1].children)
+        elif word == "}" and len(stack) > 1:
+            stack.pop()
+        words = []
+    return root
+
+
+def _tokens(text: str) -> Iterator[tuple[str, bool, int]]:
+    line = 1
+    for match in _TOKEN.finditer(text):
+        double, single, mark, word, blank = match.groups()
+        if double is not None or single is not None:
+            yield re.sub(r"\\(.)", r"\1", double if double is not None else single), True, line
+        elif mark or word:
+            yield mark or word, False, line
+        line += match[0].count("\n") if blank or double or single else 0
+
+
+def all_of(tree: list[Directive]) -> Iterator[Directive]:
+    """Every directive, a block before what stands in it."""
+    for directive in tree:
+        yield directive
+        yield from all_of(directive.children)

@@ -151,6 +151,8 @@ OF_FACT: Mapping[str, tuple[str, ...]] = {
     "mismatch.": ("gunicorn-times",),
     "requests.": ("nginx-times",),
     "requests.fit": ("history",),
+    "timeout.excess": ("gunicorn-times", "history"),
+    "slots.": ("open-files", "readings"),
     "frozen.": ("readings", "accounting"),
     "tail.": ("gunicorn-times", "history"),
 }

@@ -1,6 +1,6 @@
 """Formulas for time limits: gunicorn's timeout from what requests need, nginx's from gunicorn's. Registered as solvers.
 
-None where an input is missing, or where the answer is not a longer limit.
+None where an input is missing, or where the answer would be no change.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import math
 from analyzerd.core import survival
 from analyzerd.core.case import Case
 from analyzerd.core.facts.ending import ROOM, ends, limit_s
+from analyzerd.core.facts.excess import enough_s, need
 from analyzerd.core.facts.registry import fact
 from analyzerd.core.solver import Answer, solver
 from analyzerd.model import Value
@@ -44,6 +45,20 @@ def timeout_for_valid_requests(case: Case) -> Answer | None:
     if proposed <= current:
         return None
     return Answer(int(current), proposed, f"{ROOM:g} x {basis[1]}" + (", doubled: several binds" if several else ""))
+
+
+@solver("timeout_for_stuck_requests")
+def timeout_for_stuck_requests(case: Case) -> Answer | None:
+    """1.5 x what finished requests of every endpoint need, at least 10 s; doubled with several binds."""
+    current, found, enough = limit_s(case), need(case), enough_s(case)
+    if current is None or found is None or enough is None:
+        return None
+    several = len(case.addresses) >= 2
+    proposed = enough * (2 if several else 1)
+    if proposed >= current:
+        return None
+    basis = f"1.5 x {found[0]:.1f} s, which nearly all of {found[1]} finished requests stay under, at least {LEAST_S} s"
+    return Answer(int(current), proposed, basis + (", doubled: several binds" if several else ""))
 
 
 @solver("read_timeout_behind_new_timeout")

@@ -211,12 +211,12 @@ def timeout_isolated(case: Case) -> Value:
 
     Rare is under 2 % of the requests to the endpoint, of at least 50; all workers counts within twice the timeout.
     """
-    count, crew = timeout_in_hour(case), _crew(case)
-    if not timeout_seen(case) or not isinstance(count, int) or crew is None:
+    count, workers = timeout_in_hour(case), crew(case)
+    if not timeout_seen(case) or not isinstance(count, int) or workers is None:
         return None
     found = ends(case)
     often = found is not None and _cut_share(found) >= ALERT_SHARE
-    return count < ALERT_IN_HOUR and not often and _together(case) < crew
+    return count < ALERT_IN_HOUR and not often and _together(case) < workers
 
 
 def _cut_share(found: Ends) -> float:
@@ -231,7 +231,7 @@ def _together(case: Case) -> int:
     return sum(case.distance_s(at) <= span_s for at in case.ledger.timed_out.values())
 
 
-def _crew(case: Case) -> int | None:
+def crew(case: Case) -> int | None:
     """How many workers there are: as configured, else as many as were up at the question."""
     wanted = case.number("gunicorn.workers")
     if wanted:

@@ -14,7 +14,7 @@ STORY = """
 +0s start 27.0.1 sync master=8 workers=12,13 at={at}
 +100s load 1500 /ok service=0.2 over=90s
 +100s load 300 /report service={slow} over=90s
-+{early}s sample worker 12 connections={held} heartbeat_age_s=20; worker 13 connections=0 heartbeat_age_s=5
++{early}s sample worker 12 connections={held} heartbeat_age_s=60; worker 13 connections=0 heartbeat_age_s=5
 +{late}s sample worker 12 connections={held} heartbeat_age_s=80; worker 13 connections=0 heartbeat_age_s=40
 +{end}s gunicorn [8] [CRITICAL] WORKER TIMEOUT (pid:12)
 +{end}s gunicorn [12] [ERROR] Error handling request GET /report
@@ -33,7 +33,7 @@ STORY = """
 def told(timeout: int = 120, slow: float = 0.5, held: int = 1, at: str = "http://127.0.0.1:8000") -> Incident:
     """Return the incident of one stuck request: ``slow`` is what the other requests to its endpoint take."""
     end = 110 + timeout
-    early, late = end - timeout + 20, end - 20
+    early, late = end - 40, end - 20
     story = STORY.format(timeout=timeout, slow=slow, held=held, at=at, early=early, late=late, end=end)
     (found,) = play(story)[0].values()
     return found

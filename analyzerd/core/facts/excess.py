@@ -15,7 +15,7 @@ from analyzerd.model import Sample, Value
 
 LEAST_REQUESTS = 1000
 LEAST_S, MARGIN = 10, 1.5
-LOOK_BACK_S = 600.0
+SAMPLED_S, LOOK_BACK_S = 60.0, 600.0
 
 
 def need(case: Case) -> tuple[float, int] | None:
@@ -64,13 +64,13 @@ def timeout_excess(case: Case) -> Value:
 def stuck_percent(case: Case) -> Value:
     """Worker time that went to requests older than a timeout that would do, in percent.
 
-    From the readings over the last ``timeout`` seconds where they show connections and heartbeats; else from how many
-    workers were timed out in the last ten minutes, or twice the timeout.
+    From the readings of the last minute where they show connections and heartbeats; else from how many workers were
+    timed out in the last ten minutes, or twice the timeout.
     """
     limit, enough, workers = limit_s(case), enough_s(case), crew(case)
     if limit is None or enough is None:
         return None
-    from_s = case.focus.t0_s - limit
+    from_s = case.focus.t0_s - SAMPLED_S
     seen = [_stuck(case, s, enough) for s in case.samples if from_s <= s.time_s <= case.focus.t1_s]
     readings = sum(n for n, _ in seen)
     if readings >= 2:

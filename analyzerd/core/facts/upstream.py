@@ -209,6 +209,21 @@ def queue_full_share(case: Case) -> Value:
     return sum(full) / len(full) if full else None
 
 
+@fact("listen.abandoned")
+def listen_abandoned(case: Case) -> Value:
+    """Connections that nginx had closed and workers still held, after it gave up: their requests went on.
+
+    The most that a reading of the following half minute shows; None where no TCP connections were read.
+    """
+    counts = [
+        sum(known)
+        for s in case.samples
+        if case.focus.t0_s <= s.time_s <= case.focus.t1_s + 30.0
+        and (known := [x.close_wait for x in s.listeners if x.close_wait is not None and case.ours.unit(x.unit)])
+    ]
+    return max(counts, default=None)
+
+
 @fact("upstream.ours_is_configured")
 def upstream_ours_is_configured(case: Case) -> Value:
     """Whether nginx's configuration also names an address gunicorn listens at: then others belong to others."""

@@ -17,8 +17,6 @@ from analyzerd.daemon.sampler import nginx_settings
 from analyzerd.model import Health, Stream
 from analyzerd.notify.console import Console
 from analyzerd.notify.contract import Sink, Words
-from analyzerd.notify.slack import SlackChannel
-from analyzerd.notify.webhook import SlackWebhook
 from analyzerd.probes.control_socket import ControlSocketProbe
 from analyzerd.probes.machine import MachineProbe
 from analyzerd.render import blocks, text
@@ -124,9 +122,13 @@ def sinks(config: Config) -> Mapping[str, tuple[Sink, Words]]:
     """Build where messages go, keyed by the sink's name: Slack, its webhook, or standard output."""
     slack = config.slack
     if token := slack.token.get_secret_value():
+        from analyzerd.notify.slack import SlackChannel  # noqa: PLC0415 - the client takes 13 MB: only who needs it pays
+
         channel = SlackChannel(token, slack.channel, base_url=slack.api_url, timeout_s=max(1, int(slack.timeout)))
         return {channel.name: (channel, BLOCK_WORDS)}
     if url := slack.webhook_url.get_secret_value():
+        from analyzerd.notify.webhook import SlackWebhook  # noqa: PLC0415
+
         webhook = SlackWebhook(url, timeout_s=max(1, int(slack.timeout)))
         return {webhook.name: (webhook, BLOCK_WORDS)}
     console = Console()

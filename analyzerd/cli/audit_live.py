@@ -139,7 +139,11 @@ def _ground(sight: Sight, launch: Launch, settings: Sequence[Setting]) -> Ground
 
 
 def _notes(sight: Sight) -> list[str]:
-    notes = [f"not seen: {h.why}" + (f"; {h.mend.splitlines()[0]}" if h.mend else "") for h in sight.health if h.why]
+    notes = [
+        f"not seen: {h.why}" + (f"; {h.mend.splitlines()[0]}" if h.mend else "")
+        for h in sight.health
+        if h.state == "blind"
+    ]
     if not any(launch.pid for launch in sight.launches):
         notes.append("no gunicorn runs: audited as its unit would start it")
     outside = [launch for launch in sight.launches if not launch.unit]

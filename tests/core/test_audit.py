@@ -371,6 +371,13 @@ def test_young_workers_say_nothing_about_grown_ones() -> None:
     assert {answers[name].outcome for name in ("memory", "memory-reload")} == {Outcome.UNKNOWN}
 
 
+def test_the_advice_of_two_items_agrees() -> None:
+    """Where timeout itself is too long, nginx is told to wait for the shorter one."""
+    answers = Setup("gunicorn --timeout 300 a:b").answers()
+    assert answers["timeout"].change.startswith("timeout = 30 ")
+    assert answers["timeout-ladder"].change == "proxy_read_timeout 32s;  # with timeout = 30"
+
+
 def test_far_more_workers_than_the_load_needs() -> None:
     """Both the measured need and twice the cores and one are far below."""
     answer = Setup("gunicorn --workers 33 a:b", load=BUSY, watch=Watch(cores=2)).answers()["workers"]

@@ -124,7 +124,7 @@ def test_an_app_set_up_as_badly_as_the_guide_warns_of(home: Path) -> None:
         "timeouts-set", "timeout", "timeout-ladder", "connect-timeout", "max-requests", "localhost", "private-bind",
         "forwarded-allow-ips", "nginx-timings", "gunicorn-timings", "user", *on_disk(home),
     }  # fmt: skip
-    assert items["timeout-ladder"]["change"] == "proxy_read_timeout 302s;"
+    assert items["timeout-ladder"]["change"] == "proxy_read_timeout 32s;  # with timeout = 30"
     assert items["localhost"]["change"] == f"proxy_pass http://127.0.0.1:{own};"
     assert f"in {home}, on " in items["worker-tmp-dir"]["reason"]
     assert items["workers"]["outcome"] == "cannot tell"

@@ -257,6 +257,13 @@ NGINX = "https://nginx.org/en/docs/"
 SYSTEMD = "https://www.freedesktop.org/software/systemd/man/latest/"
 
 
+def log_upstream(s: Subject) -> str:
+    """How to learn what nginx waited for this app."""
+    if s.alone:
+        return "log $upstream_response_time in nginx and %(D)s in gunicorn; audit under load"
+    return "nginx's log does not say which of several apps a request was for: audit a recording of this app alone"
+
+
 def setting_page(name: str) -> str:
     """Where gunicorn documents a setting."""
     return f"{GUNICORN}settings.html#{name.replace('_', '-')}"

@@ -57,12 +57,16 @@ def timeout(s: Subject) -> Answer:
     if limit > LONGEST_TIMEOUT_S:
         kept = "a request that is stuck keeps its worker" if s.worker_class == "sync" else "a dead worker stays"
         reason = f"timeout = {limit:g}: {kept} for {format_duration(limit)}{usual}"
-        own = max(30, min(LONGEST_TIMEOUT_S, math.ceil(1.3 * (longest or 0.0))))
-        return failed(reason, f"timeout = {own}  # and move longer work to a background job", places)
+        return failed(reason, f"timeout = {_shorter(s)}  # and move longer work to a background job", places)
     if longest is not None and s.worker_class == "sync" and longest > 0.9 * limit:
         own = min(LONGEST_TIMEOUT_S, math.ceil(1.3 * longest))
         return failed(f"timeout = {limit:g} cuts requests that would finish{usual}", f"timeout = {own}", places)
     return passed(f"timeout = {limit:g}{usual}", places)
+
+
+def _shorter(s: Subject) -> int:
+    """What a timeout that limits nothing should be: enough for the measured requests, 30 to 120 s."""
+    return max(30, min(LONGEST_TIMEOUT_S, math.ceil(1.3 * (s.longest_s() or 0.0))))
 
 
 def ladder(s: Subject) -> Answer:
@@ -77,17 +81,20 @@ def ladder(s: Subject) -> Answer:
         return _ladder_of_threads(s)
     needed = math.ceil(limit + queue_s + QUEUE_MARGIN_S)
     sums = f"gunicorn's timeout {limit:g} s + {queue_s + QUEUE_MARGIN_S:.0f} s for the queue"
-    return _routes_waiting(s, float(needed), sums)
+    if limit <= LONGEST_TIMEOUT_S:
+        return _routes_waiting(s, float(needed), sums, f"proxy_read_timeout {needed}s;")
+    proposed = math.ceil(_shorter(s) + queue_s + QUEUE_MARGIN_S)
+    return _routes_waiting(s, float(needed), sums, f"proxy_read_timeout {proposed}s;  # with timeout = {_shorter(s)}")
 
 
-def _routes_waiting(s: Subject, needed_s: float, sums: str) -> Answer:
+def _routes_waiting(s: Subject, needed_s: float, sums: str, change: str) -> Answer:
     waits = [(route, route.told["proxy_read_timeout"].seconds) for route in s.routes]
     short = [(route, wait) for route, wait in waits if wait is not None and wait < needed_s]
     if short:
         where = "; ".join(f"{_name(route)} waits {wait:g} s" for route, wait in short[:5])
         reason = f"nginx gives up before gunicorn ({sums}): {where}"
         places = tuple(_read_place(route) for route, _ in short)
-        return failed(reason, f"proxy_read_timeout {needed_s:.0f}s;", places)
+        return failed(reason, change, places)
     if any(wait is None for _, wait in waits):
         return unknown("proxy_read_timeout may stand in an included file that was not read")
     least = min(wait for _, wait in waits if wait is not None)

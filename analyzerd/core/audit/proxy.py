@@ -11,6 +11,7 @@ from analyzerd.core.audit.item import (
     Item,
     Subject,
     failed,
+    log_upstream,
     passed,
     setting_page,
     unknown,
@@ -153,7 +154,7 @@ def connections(s: Subject) -> Answer:
     slowest = percentile(s.upstream, 0.99)
     if s.peak_rate is None or slowest is None or s.upstream.n < LEAST_FOR_SIZE:
         reason = f"worker_connections = {limit}; what it takes was not measured from {s.upstream.n} durations"
-        return unknown(reason, "log $upstream_response_time in nginx", places)
+        return unknown(reason, log_upstream(s), places)
     processes = _processes(s)
     needed = math.ceil(2 * s.peak_rate * slowest / processes * 1.5)
     sums = f"2 x {s.peak_rate:.1f} requests/s x {slowest:.2f} s x 1.5 / {processes} processes = {needed}"

@@ -11,6 +11,7 @@ from analyzerd.core.audit.item import (
     Item,
     Subject,
     failed,
+    log_upstream,
     passed,
     setting_page,
     unknown,
@@ -84,7 +85,7 @@ def idle_but_slow(s: Subject) -> Answer:
     queue, usual, idle = s.load.queue_p95, s.load.service_p50, s.load.idle
     if s.load.requests < LEAST_REQUESTS or queue is None or usual is None:
         reason = "how long requests wait before the app takes them was not measured"
-        return unknown(reason, "log $upstream_response_time in nginx and %(D)s in gunicorn; audit under load")
+        return unknown(reason, log_upstream(s))
     shown = f"requests wait {queue:.2f} s (p95) for {usual:.2f} s of work"
     if queue <= max(0.3, usual):
         return passed(shown)

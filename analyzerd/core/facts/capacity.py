@@ -101,6 +101,20 @@ def waits(case: Case) -> Value:
     return None if load.cpu_ratio is None else load.cpu_ratio < 0.35
 
 
+@fact("cores.room")
+def room(case: Case) -> Value:
+    """Whether requests could be served faster by more workers: CPUs are idle, or these workers hardly want one.
+
+    Others may use every CPU; workers that neither compute nor wait to run do not feel it.
+    """
+    load = case.load
+    if load.idle is None:
+        return None
+    if load.idle > 0.15:
+        return True
+    return load.run_queue is not None and load.run_queue < 0.1 and load.cpu_ratio is not None and load.cpu_ratio < 0.2
+
+
 @fact("interpreter.contended")
 def interpreter_contended(case: Case) -> Value:
     """Whether the threads of a worker take turns in one busy interpreter."""

@@ -9,9 +9,11 @@ from analyzerd.core.facts.registry import fact
 from analyzerd.core.facts.stack import durations_logged, endpoint
 from analyzerd.core.facts.words import is_sigkill
 from analyzerd.core.ledger import worker_of
-from analyzerd.model import Value
+from analyzerd.model import ProcessReading, Value
 
 AT_ONCE_S = 2.0
+LEAST_OWN_SHARE = 0.1
+"""Of a worker that waits for a CPU nearly all the time, the rest is too little to divide by."""
 HOUR_S = 3600.0
 ALERT_IN_HOUR = 3
 ALERT_SHARE, LEAST_REQUESTS = 0.02, 50
@@ -61,19 +63,24 @@ def siblings_with_stack(case: Case) -> Value:
 
 @fact("worker.cpu_share")
 def worker_cpu_share(case: Case) -> Value:
-    """CPU the worker used per second in the last ``timeout`` seconds before it was given up, 0 to 1."""
+    """Share of the last ``timeout`` seconds before it was given up that the worker computed, 0 to 1.
+
+    Time in which it was ready to run and had no CPU is left out: a loop on a full machine is still a loop.
+    """
     at = _timeout_s(case) or case.focus.t0_s
     span_s = case.number("gunicorn.timeout") or 30.0
     if case.worker is None:
         return None
-    series = [
-        (t, (r.cpu_user_s or 0.0) + (r.cpu_system_s or 0.0))
-        for t, r in case.readings(case.worker, at - span_s - 0.5, at + 1.0)
-        if r.cpu_user_s is not None
-    ]
+    series = [(t, r) for t, r in case.readings(case.worker, at - span_s - 0.5, at + 1.0) if r.cpu_user_s is not None]
     if len(series) < 2 or series[-1][0] - series[0][0] < min(2.0, span_s / 2):
         return None
-    return (series[-1][1] - series[0][1]) / (series[-1][0] - series[0][0])
+    (t0, first), (t1, last) = series[0], series[-1]
+    waited_s = ((last.wait_ns or 0) - (first.wait_ns or 0)) / 1e9
+    return min(1.0, (_cpu_s(last) - _cpu_s(first)) / max(t1 - t0 - waited_s, LEAST_OWN_SHARE * (t1 - t0)))
+
+
+def _cpu_s(reading: ProcessReading) -> float:
+    return (reading.cpu_user_s or 0.0) + (reading.cpu_system_s or 0.0)
 
 
 @fact("worker.page_reads")

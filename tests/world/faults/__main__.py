@@ -62,11 +62,18 @@ def _run(chosen: Sequence[Scenario], jobs: int, keep: Path | None) -> int:
     rows = [HEADER, *map(line, results)]
     print(f"\n{table(rows)}\n\n{confusion(results)}")
     wrong = [result for result in results if result.wrong]
-    dirty = leftovers("/analyzerd-demo-", (f"{cgroups.MARK}{os.getpid()}x", f"journald-test-{os.getpid()}-"))
-    print("".join(f"left behind: {one}\n" for one in dirty), end="")
+    dirty = left_behind(results)
     minutes = (time.monotonic() - began_s) / 60
     print(f"\n{len(results) - len(wrong)} of {len(results)} right, after {minutes:.0f} minutes.")
     return 1 if wrong or dirty else 0
+
+
+def left_behind(results: Sequence[Result]) -> list[str]:
+    """List and print what still stands of these scenarios: processes, mounts, cgroups."""
+    marks = (f"{cgroups.MARK}{os.getpid()}x", f"journald-test-{os.getpid()}-")
+    found = [one for result in results if result.home for one in leftovers(result.home, marks)]
+    print("".join(f"left behind: {one}\n" for one in found), end="")
+    return found
 
 
 def play_all(chosen: Sequence[Scenario], jobs: int, keep: Path | None = None) -> list[Result]:

@@ -42,7 +42,7 @@ def play(scenario: Scenario, keep: Path | None = None) -> Result:
                 if keep:
                     _keep(one, keep / scenario.name)
             trouble = _trouble(one)
-            return Result(scenario, tuple(listening.told), one.symptom_s(), trouble)
+            return Result(scenario, tuple(listening.told), one.symptom_s(), trouble, str(one.home))
     except (OSError, RuntimeError, AssertionError, subprocess.SubprocessError) as error:
         return Result(scenario, (), 0.0, f"not played: {type(error).__name__}: {str(error)[:300]}")
 

@@ -9,13 +9,11 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import os
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from tests.world import cgroups
-from tests.world.demo.__main__ import leftovers
+from tests.world.faults.__main__ import left_behind
 from tests.world.faults.play import play
 from tests.world.faults.scenario import Scenario, Step
 from tests.world.faults.steps import ask, load, nginx_reload, reload, restart, upgrade, wait
@@ -69,8 +67,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     result = soak(options.minutes, options.keep)
     print(table([HEADER, line(result)]))
     print("".join(f"  {one}\n" for one in result.told), end="")
-    dirty = leftovers("/analyzerd-demo-", (f"{cgroups.MARK}{os.getpid()}x", f"journald-test-{os.getpid()}-"))
-    print("".join(f"left behind: {one}\n" for one in dirty), end="")
+    dirty = left_behind([result])
     return 1 if result.wrong or dirty else 0
 
 

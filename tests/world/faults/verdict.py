@@ -24,12 +24,13 @@ class Told:
 
 @dataclass(frozen=True)
 class Result:
-    """A scenario that was played. `told` in order of time, `symptom_s` when its clients noticed."""
+    """A scenario that was played below `home`. `told` in order of time, `symptom_s` when its clients noticed."""
 
     scenario: Scenario
     told: tuple[Told, ...]
     symptom_s: float
     trouble: str = ""
+    home: str = ""
 
     @property
     def standing(self) -> tuple[Told, ...]:

@@ -9,9 +9,9 @@ SCENARIOS = (
     Scenario(
         "recycle-together",
         "four workers that boot for two seconds reach max_requests at the same time",
-        (load("/mix?cpu=0.002&s=0.03", per_s=24, for_s=95),),
+        (load("/mix?cpu=0.002&s=0.1", per_s=24, for_s=110),),
         ("recycle-wave", "recycle-churn"),
-        gunicorn="--workers 4 --timeout 30 --max-requests 100",
+        gunicorn="--workers 4 --timeout 30 --max-requests 60",
         app="slow_boot:app",
         environment=SLOW_BOOT,
         slow_s=0.3,

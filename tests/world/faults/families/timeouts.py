@@ -62,9 +62,9 @@ SCENARIOS = (
     ),
     Scenario(
         "timeout-database-21",
-        "the same on gunicorn 21, which leaves no traceback",
+        "the same on gunicorn 21, which leaves no traceback: what it waited for may stay unknown",
         (WORKS, wait(3), ask("/db?s=60", 2)),
-        ("app-waits-on-database",),
+        ("app-waits-on-database", "app-waits"),
         version=V21,
         packages=("psycopg[binary]",),
         environment=DATABASE,

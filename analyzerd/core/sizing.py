@@ -173,3 +173,12 @@ def workers_for_footprint(case: Case) -> Answer | None:
         return Answer(found.workers, proposed, plain)
     both = f"({format_bytes(found.per_worker)} + {format_bytes(boot)} of one that boots)"
     return Answer(found.workers, proposed, f"{plain}; for a reload ({format_bytes(found.limit)} - {rest}) / {both}")
+
+
+@solver("keepalive_over_nginx")
+def keepalive_over_nginx(case: Case) -> Answer | None:
+    """Gunicorn keeps idle connections five seconds longer than nginx does."""
+    current, nginx = case.number("gunicorn.keepalive"), case.number("nginx.upstream_keepalive_timeout")
+    if current is None or nginx is None or current > nginx:
+        return None
+    return Answer(int(current), math.ceil(nginx) + 5, f"nginx's upstream keepalive_timeout {nginx:g} s + 5")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from analyzerd.formats import nginx_settings
 from analyzerd.formats.gunicorn_settings import (
     DEFAULT_ORIGIN,
     effective,
@@ -9,8 +10,9 @@ from analyzerd.formats.gunicorn_settings import (
     from_config,
     without_doubtful,
 )
-from analyzerd.formats.nginx_settings import from_nginx
+from analyzerd.formats.nginx_keepalive import keepalive_settings
 from analyzerd.formats.unit_settings import from_unit, unit_commands
+from analyzerd.model import Setting
 
 __all__ = [
     "DEFAULT_ORIGIN",
@@ -22,3 +24,9 @@ __all__ = [
     "unit_commands",
     "without_doubtful",
 ]
+
+
+def from_nginx(text: str, path: str, *, time_s: float = 0.0, unit: str = "") -> tuple[Setting, ...]:
+    """Read one nginx configuration (``include`` is not followed). What cannot be understood is left out."""
+    told = nginx_settings.from_nginx(text, path, time_s=time_s, unit=unit)
+    return (*told, *keepalive_settings(text, path, time_s=time_s, unit=unit))

@@ -86,6 +86,13 @@ OOM = seen("kernel.oom-kill", "kernel", pid=12, worker=12, limit_bytes=1024 * MI
         ("backlog_for_stall", case({"gunicorn.backlog": 16}), 16, 2048),
         ("nginx_connections", case({"nginx.worker_connections": 512}), 512, 2048),
         ("requests_for_recycling", case({"gunicorn.max_requests": 100}), 100, 1000),
+        # five seconds longer than nginx
+        (
+            "keepalive_over_nginx",
+            case({"gunicorn.keepalive": 2, "nginx.upstream_keepalive_timeout": 60.0}),
+            2,
+            65,
+        ),
     ],
 )
 def test_a_solver_proposes_what_the_formula_gives(name: str, given: Case, current: Value, proposed: Value) -> None:
@@ -107,6 +114,8 @@ def test_a_solver_proposes_what_the_formula_gives(name: str, given: Case, curren
         ("workers_for_memory", case({"gunicorn.workers": 3}, OOM, workers_bytes=(150 * MIB,))),
         ("backlog_for_stall", case({"gunicorn.backlog": 2048})),
         ("requests_for_recycling", case({"gunicorn.max_requests": 0})),
+        ("keepalive_over_nginx", case({"gunicorn.keepalive": 75, "nginx.upstream_keepalive_timeout": 60.0})),
+        ("keepalive_over_nginx", case({"gunicorn.keepalive": 2})),
     ],
 )
 def test_a_solver_is_silent_rather_than_wrong(name: str, given: Case) -> None:

@@ -5,8 +5,17 @@ from __future__ import annotations
 from statistics import median
 
 from analyzerd.core.case import Case
+from analyzerd.core.facts.crowded import needed
+from analyzerd.core.facts.growing import grown
 from analyzerd.core.facts.registry import fact
 from analyzerd.model import Signal, Value
+from analyzerd.units import format_bytes
+
+LEAP = 1.5
+"""A victim so many times its own last reading, or twice the others, took its memory in one request."""
+OUTLIER = 2.0
+FULL_SHARE = 0.7
+JUST_BEFORE_S = 30.0
 
 
 def _oom(case: Case) -> Signal | None:
@@ -97,3 +106,62 @@ def workers_memory(case: Case) -> Value:
         return None
     sizes = [r.rss_bytes for r in before[-1].processes if r.role == "worker" and r.rss_bytes]
     return median(sizes) if sizes else None
+
+
+@fact("oom.victim_leap")
+def victim_leap(case: Case) -> Value:
+    """The victim's memory over its own in the last reading before, half a minute at most; None without one."""
+    report = _oom(case)
+    size = report.fields.get("anon_rss_bytes") if report else None
+    if report is None or case.worker is None or not isinstance(size, int | float):
+        return None
+    before = [
+        r.anon_bytes or r.rss_bytes
+        for _, r in case.readings(case.worker, report.time_s - JUST_BEFORE_S, report.time_s)
+        if r.anon_bytes or r.rss_bytes
+    ]
+    return round(size / before[-1], 2) if before and before[-1] else None
+
+
+@fact("oom.spiked")
+def oom_spiked(case: Case) -> Value:
+    """Whether the victim took its memory at once: many times its own last reading, else twice the other workers."""
+    leap, outlier = victim_leap(case), oom_victim_to_median(case)
+    if isinstance(leap, int | float):
+        return leap >= LEAP
+    return outlier >= OUTLIER if isinstance(outlier, int | float) else None
+
+
+@fact("oom.grew")
+def oom_grew(case: Case) -> Value:
+    """Whether the workers' memory had grown steadily with their requests before the kill; None: not measured."""
+    if grown(case) is not None:
+        return True
+    measured = any(t.by_worker and case.ours.log(t) for t in case.tallies) and bool(case.curves)
+    return False if measured else None
+
+
+@fact("oom.crowded")
+def oom_crowded(case: Case) -> Value:
+    """Whether all workers together fill the limit although each is of the usual size."""
+    if oom_spiked(case) or oom_grew(case):
+        return False
+    found, together, limit = needed(case), _oom_field(case, "sum_same_name_rss_bytes"), oom_limit(case)
+    if isinstance(together, int | float) and isinstance(limit, int | float) and limit:
+        return together >= FULL_SHARE * limit
+    if found is not None:
+        return found.total - found.reserve >= FULL_SHARE * found.limit
+    outlier = oom_victim_to_median(case)
+    return outlier <= LEAP if isinstance(outlier, int | float) else None
+
+
+@fact("oom.whose_limit")
+def oom_whose(case: Case) -> Value:
+    """Whose memory was used up: the unit's own limit, or the whole machine's."""
+    whose, limit = oom_constraint(case), oom_limit(case)
+    if whose is None:
+        return None
+    if whose != "memcg":
+        return "the memory of the whole machine"
+    size = f" of {format_bytes(limit)}" if isinstance(limit, int | float) else ""
+    return f"the unit's own limit{size}"

@@ -231,3 +231,28 @@ def upstream_ours_is_configured(case: Case) -> Value:
     if not named or not case.addresses:
         return None
     return any(_matches(address_of(part), case.addresses) for part in str(named).split(","))
+
+
+@fact("upstream.closed_after_s")
+def closed_after(case: Case) -> Value:
+    """Longest time after which a request of the question ended with 502, as nginx's access log prints it."""
+    times = [
+        float(t)
+        for s in case.find("nginx.request-failed", within_s=2.0)
+        if s.fields.get("status") == 502 and isinstance(t := s.fields.get("upstream_s"), int | float)
+    ]
+    return max(times, default=None)
+
+
+@fact("upstream.unrepeatable_share")
+def unrepeatable_share(case: Case) -> Value:
+    """Share of the lost requests that nginx does not send a second time (POST, PATCH, LOCK); None: none is named."""
+    methods = [str(s.fields["method"]) for s in case.opening() if s.fields.get("method")]
+    return sum(m in ("POST", "PATCH", "LOCK") for m in methods) / len(methods) if methods else None
+
+
+@fact("upstream.gunicorn_closes_first")
+def gunicorn_closes_first(case: Case) -> Value:
+    """Whether gunicorn closes idle connections before nginx does, or in the same moment."""
+    own, nginx = case.number("gunicorn.keepalive"), case.number("nginx.upstream_keepalive_timeout")
+    return None if own is None or nginx is None else own <= nginx

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from analyzerd.formats.nginx_routes import NginxText, Route, read_conf
-from analyzerd.formats.nginx_settings import Directive, parse_tree
+from analyzerd.formats.nginx_tree import Directive, parse_tree
 from analyzerd.model import Setting
 
 TIMEOUT_S = 60.0

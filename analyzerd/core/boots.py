@@ -11,12 +11,30 @@ from statistics import median
 
 from analyzerd.core.ledger import AppLedger, Worker
 from analyzerd.core.measure import BUCKET_S, Ours
-from analyzerd.model import AccessTally, ProcessReading, Sample
+from analyzerd.model import AccessTally, Sample
 
 LEAST_BOOTS = 4
-NEVER_BEATEN_S = -1e6
+JUST_NOW_S = 60.0
 LONGEST_S = 300.0
 LEAST_RECYCLED = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Crew:
+    """What boots and recyclings are measured on: one app's processes, its newest readings, its requests by worker."""
+
+    ledger: AppLedger
+    samples: Sequence[Sample]
+    tallies: Sequence[AccessTally]
+    ours: Ours
+    now_s: float
+
+    @property
+    def size(self) -> float | None:
+        """Workers that serve side by side, by the readings of the last minute: older ones may not survive a restart."""
+        newest = [s for s in self.samples if self.now_s - JUST_NOW_S <= s.time_s <= self.now_s]
+        present = [n for s in newest if (n := _present(s, self.ours))]
+        return median(present) if present else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,62 +52,39 @@ class Recycling:
         return self.boot_s * self.recycled / self.span_s / self.workers
 
 
-def recycling(
-    samples: Sequence[Sample],
-    tallies: Sequence[AccessTally],
-    ledger: AppLedger,
-    ours: Ours,
-    from_s: float,
-    to_s: float,
-) -> Recycling | None:
+def recycling(seen: Crew, from_s: float, to_s: float) -> Recycling | None:
     """What recycling costs between two moments; None where workers, boots or enough recyclings were not seen."""
-    left = [w for w in ledger.workers.values() if w.autorestart_s is not None and from_s <= w.autorestart_s <= to_s]
-    crews = [n for s in samples if from_s <= s.time_s <= to_s and (n := len(_crew(s, ours)))]
-    boot_s = boot_time_s(samples, tallies, ledger, ours)
-    if len(left) < LEAST_RECYCLED or not crews or boot_s is None:
+    workers = seen.ledger.workers.values()
+    left = [w for w in workers if w.autorestart_s is not None and from_s <= w.autorestart_s <= to_s]
+    boot_s, size = boot_time_s(seen), seen.size
+    if len(left) < LEAST_RECYCLED or size is None or boot_s is None:
         return None
-    return Recycling(len(left), to_s - from_s, median(crews), boot_s)
+    return Recycling(len(left), to_s - from_s, size, boot_s)
 
 
-def boot_time_s(
-    samples: Sequence[Sample], tallies: Sequence[AccessTally], ledger: AppLedger, ours: Ours
-) -> float | None:
+def boot_time_s(seen: Crew) -> float | None:
     """Seconds from ``Booting worker`` to the first heartbeat, else to the first request."""
-    booted = {w.pid: w for w in ledger.workers.values() if _seen_booting(w, ledger)}
-    beaten = _by_heartbeat(samples, booted, ours)
-    return beaten if beaten is not None else _by_request(tallies, booted, ours)
+    boots = {mark.time_s for mark in seen.ledger.marks if mark.kind == "boot"}
+    booted = {w.pid: w for w in seen.ledger.workers.values() if w.booted_s in boots}
+    beaten = _by_heartbeat(booted)
+    return beaten if beaten is not None else _by_request(seen.tallies, booted, seen.ours)
 
 
-def _seen_booting(worker: Worker, ledger: AppLedger) -> bool:
-    return any(mark.kind == "boot" and mark.time_s == worker.booted_s for mark in ledger.marks)
-
-
-def _crew(sample: Sample, ours: Ours) -> list[ProcessReading]:
-    return [p for p in sample.processes if p.role == "worker" and ours.unit(p.unit)]
+def _present(sample: Sample, ours: Ours) -> int:
+    return sum(p.role == "worker" and ours.unit(p.unit) for p in sample.processes)
 
 
 Between = tuple[float, float]
 """The seconds after a boot between which a worker became ready."""
 
 
-def _by_heartbeat(samples: Sequence[Sample], booted: Mapping[int, Worker], ours: Ours) -> float | None:
-    """Between the last reading without a heartbeat and the first one with it; None where no reading lacks one."""
-    seen: dict[int, list[tuple[float, bool]]] = {}
-    for sample in samples:
-        for p in _crew(sample, ours):
-            if p.pid in booted and p.fds is not None:
-                ready = p.heartbeat_age_s is not None and p.heartbeat_age_s > NEVER_BEATEN_S
-                beat_s = sample.time_s - (p.heartbeat_age_s or 0.0) if ready else sample.time_s
-                seen.setdefault(p.pid, []).append((beat_s - booted[p.pid].booted_s, ready))
-    whole = [rows for rows in seen.values() if rows[-1][1]]
-    if all(ready for rows in whole for _, ready in rows):
+def _by_heartbeat(booted: Mapping[int, Worker]) -> float | None:
+    """Between the last reading without a heartbeat and the first heartbeat; None where no reading lacks one."""
+    beaten = [(w, w.ready_s) for w in booted.values() if w.ready_s is not None]
+    if all(w.unready_s is None for w, _ in beaten):
         return None
-    return _common([_between(rows) for rows in whole])
-
-
-def _between(rows: Sequence[tuple[float, bool]]) -> Between:
-    last = max((t for t, ready in rows if not ready), default=0.0)
-    return last, max(last, min(t for t, ready in rows if ready))
+    lacked = [max(0.0, (w.unready_s or w.booted_s) - w.booted_s) for w, _ in beaten]
+    return _common([(a, max(a, ready_s - w.booted_s)) for a, (w, ready_s) in zip(lacked, beaten, strict=True)])
 
 
 def _common(found: Sequence[Between]) -> float | None:

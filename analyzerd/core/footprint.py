@@ -13,12 +13,12 @@ from analyzerd.core.defaults import in_effect
 from analyzerd.core.estimators import slope
 from analyzerd.core.growth import Curve, Points
 from analyzerd.core.measure import Ours
-from analyzerd.core.readings import KEEP_BEFORE_S
 from analyzerd.model import ProcessReading, Sample, Setting
 
 MATURE_S = 600.0
 """Younger workers are still warming up."""
 LEAST_READINGS = 10
+JUST_NOW_S = 60.0
 HIGH_SHARE = 0.95
 TIGHT_SHARE = 0.90
 RESERVE_SHARE = 0.10
@@ -38,6 +38,11 @@ class Seen:
     settings: Mapping[str, Setting]
     since_s: float
     now_s: float
+
+    @property
+    def newest(self) -> list[Sample]:
+        """The readings of the last minute: more of them may not survive a restart."""
+        return [s for s in self.samples if self.now_s - JUST_NOW_S <= s.time_s <= self.now_s]
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +135,7 @@ def _mature(seen: Seen) -> dict[int, Points]:
     for pid, points in _curves(seen):
         born_s = points[0][0] if points else seen.now_s
         if born_s >= seen.since_s - 1.0:
-            found[pid] = [(t, size) for t, size in points if t >= born_s + MATURE_S]
+            found[pid] = [(t, size) for t, size in points if born_s + MATURE_S <= t <= seen.now_s]
     return found
 
 
@@ -152,7 +157,7 @@ def _workers(seen: Seen) -> int | None:
     configured = seen.settings.get("gunicorn.workers")
     if configured is not None and isinstance(configured.value, int) and configured.value > 0:
         return configured.value
-    crews = [len(list(_of(sample, seen.ours, "worker"))) for sample in seen.samples[-12:]]
+    crews = [len(list(_of(sample, seen.ours, "worker"))) for sample in seen.newest]
     return max(crews, default=0) or None
 
 
@@ -162,7 +167,7 @@ def _of(sample: Sample, ours: Ours, role: str) -> Iterator[ProcessReading]:
 
 def _master(seen: Seen) -> float:
     """The masters' own memory as last read; 0 where it was not."""
-    for sample in reversed(seen.samples):
+    for sample in reversed(seen.newest):
         masters = list(_of(sample, seen.ours, "master"))
         if masters:
             return float(sum(p.anon_bytes or p.rss_bytes or 0 for p in masters))
@@ -171,17 +176,17 @@ def _master(seen: Seen) -> float:
 
 def _limit(seen: Seen) -> tuple[float, bool] | None:
     """What the app may use: the unit's own limit or what the machine's other programs leave, the smaller one."""
-    own = [c.memory_limit_bytes for s in seen.samples[-12:] for c in s.cgroups if seen.ours.unit(c.unit)]
+    own = [c.memory_limit_bytes for s in seen.newest for c in s.cgroups if seen.ours.unit(c.unit)]
     left = _left_by_others(seen)
     known = [(float(limit), True) for limit in own[-1:] if limit] + ([(left, False)] if left is not None else [])
     return min(known, default=None)
 
 
 def _left_by_others(seen: Seen) -> float | None:
-    """Memory of the machine less what everything else used lately (p95)."""
+    """Memory of the machine less what everything else used (p95 of the last minute)."""
     used: list[float] = []
     total = None
-    for sample in (s for s in seen.samples if s.time_s >= seen.now_s - KEEP_BEFORE_S):  # a restart keeps no more
+    for sample in seen.newest:
         host = sample.host
         if host.memory_total_bytes and host.memory_available_bytes is not None:
             total = host.memory_total_bytes

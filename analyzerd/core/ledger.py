@@ -19,6 +19,7 @@ MAX_ADDRESSES = 32
 CONTROL_SOCKET = "gunicorn.ctl"
 GRACE_DEFAULT_S = 30.0
 AFTER_DEPLOY_S = 5.0
+NEVER_BEATEN_S = -1e6
 BACK_WITHIN_S = 120.0
 """A boot later than this has nothing to do with a stop or reload."""
 
@@ -39,7 +40,8 @@ class Master:
 class Worker:
     """One worker process; ``exiting_s`` is its own goodbye, ``autorestart_s`` its max_requests notice.
 
-    ``reaped_s``: when the arbiter said how it ended.
+    ``reaped_s``: when the arbiter said how it ended. ``unready_s``: when it was last seen without a heartbeat;
+    ``ready_s``: its first heartbeat that was seen.
     """
 
     pid: int
@@ -47,6 +49,8 @@ class Worker:
     exiting_s: float | None = None
     autorestart_s: float | None = None
     reaped_s: float | None = None
+    unready_s: float | None = None
+    ready_s: float | None = None
 
     @property
     def gone_s(self) -> float:
@@ -150,6 +154,16 @@ def note_reading(ledger: AppLedger, reading: ProcessReading, time_s: float) -> N
     elif reading.role == "worker":
         worker = ledger.workers.setdefault(reading.pid, Worker(reading.pid, time_s))
         worker.booted_s = min(worker.booted_s, time_s)
+        if reading.fds is not None:
+            _note_beat(worker, reading.heartbeat_age_s, time_s)
+
+
+def _note_beat(worker: Worker, age_s: float | None, time_s: float) -> None:
+    """A worker writes its first heartbeat when it has booted; before, it has none, or one of an impossible age."""
+    if age_s is not None and age_s > NEVER_BEATEN_S:
+        worker.ready_s = _earlier(worker.ready_s, time_s - age_s)
+    else:
+        worker.unready_s = max(worker.unready_s or time_s, time_s)
 
 
 def note_address(ledger: AppLedger, text: str) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from analyzerd.core import crowding, growth, patience
 from analyzerd.core.baselines import WHOLE, Baseline, usual
-from analyzerd.core.boots import recycling
+from analyzerd.core.boots import Crew, recycling
 from analyzerd.core.estimators import percentile, queue_wait, waves
 from analyzerd.core.footprint import Seen
 from analyzerd.core.ledger import AppLedger
@@ -277,11 +277,10 @@ def _churn(view: View, known: Watched) -> list[Event]:
     known.churn_looked_s = view.now_s
     from_s, middle_s = view.now_s - CHURN_S, view.now_s - CHURN_S / 2
     disturbed = any(m.kind.startswith((*DISTURBING, "start")) and m.time_s >= from_s for m in view.ledger.marks)
-    watched = bool(view.samples) and view.samples[0].time_s <= from_s
-    if disturbed or not watched or view.now_s - known.churn_s < CHURN_AGAIN_S:
+    if disturbed or view.now_s - known.churn_s < CHURN_AGAIN_S:
         return []
-    read = (view.samples, view.tallies, view.ledger, view.ours)
-    halves = [recycling(*read, a, b) for a, b in ((from_s, middle_s), (middle_s, view.now_s))]
+    crew = Crew(view.ledger, view.samples, view.tallies, view.ours, view.now_s)
+    halves = [recycling(crew, a, b) for a, b in ((from_s, middle_s), (middle_s, view.now_s))]
     if any(half is None or half.lost <= CHURN_SHARE for half in halves):
         return []
     known.churn_s = view.now_s

@@ -136,15 +136,10 @@ def is_measured(rule: CauseRule) -> bool:
     return any(signal.startswith("derived.") for signal in rule.opens_on)
 
 
-NEEDS_MINUTES = ("recycle-churn",)
-"""Measured over more readings than a restart keeps: after one it is told minutes later."""
-
-
 def stands_any_order_and_a_restart(rule: CauseRule) -> None:
     """Play the scenarios of a rule shuffled and interrupted; their answers must stay."""
     rng = random.Random(rule.id)
-    restarts = 0.0 if rule.id in NEEDS_MINUTES else 0.2
     for test in rule.tests:
         groups = windows(timed(test.stream))
-        mixed = play_windows(shuffled(groups, rng), restart=lambda: rng.random() < restarts)
+        mixed = play_windows(shuffled(groups, rng), restart=lambda: rng.random() < 0.2)
         assert mixed == play_windows(groups), test.name

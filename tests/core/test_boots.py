@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 import pytest
 
-from analyzerd.core.boots import boot_time_s, recycling
-from analyzerd.core.ledger import AppLedger, Mark, Worker
+from analyzerd.core.boots import Crew, boot_time_s, recycling
+from analyzerd.core.ledger import AppLedger, Mark, Worker, note_reading
 from analyzerd.core.measure import EVERYTHING
 from analyzerd.model import AccessTally, ProcessReading, Sample
 
 CREW = 4
 
 
-def played(boot_s: float, life_s: float, *, fds: bool = True) -> tuple[list[Sample], list[AccessTally], AppLedger]:
+def played(boot_s: float, life_s: float, *, fds: bool = True) -> Crew:
     """Ten minutes of workers that live for about ``life_s`` and serve ``boot_s`` after they were booted."""
     rng, ledger, pid = random.Random(3), AppLedger("app"), 100
     lives: list[tuple[int, float, float]] = []
@@ -33,7 +34,10 @@ def played(boot_s: float, life_s: float, *, fds: bool = True) -> tuple[list[Samp
         )
         for t in range(0, 600, 10)
     ]
-    return samples, tallies, ledger
+    for sample in samples:
+        for reading in sample.processes:
+            note_reading(ledger, reading, sample.time_s)
+    return Crew(ledger, samples, tallies, EVERYTHING, 600.0)
 
 
 def _present(
@@ -54,26 +58,23 @@ def _present(
 @pytest.mark.parametrize("boot_s", [1.5, 3.0, 8.0])
 def test_heartbeats_tell_how_long_a_boot_takes(boot_s: float) -> None:
     """Readings every five seconds come within a second of it."""
-    samples, tallies, ledger = played(boot_s, 40.0)
-    assert boot_time_s(samples, tallies, ledger, EVERYTHING) == pytest.approx(boot_s, abs=1.0)
+    assert boot_time_s(played(boot_s, 40.0)) == pytest.approx(boot_s, abs=1.0)
 
 
 @pytest.mark.parametrize("boot_s", [4.0, 9.0])
 def test_first_requests_tell_it_where_heartbeats_are_unseen(boot_s: float) -> None:
     """Counts by ten seconds come within two seconds of it."""
-    samples, tallies, ledger = played(boot_s, 40.0, fds=False)
-    assert boot_time_s(samples, tallies, ledger, EVERYTHING) == pytest.approx(boot_s, abs=2.0)
+    assert boot_time_s(played(boot_s, 40.0, fds=False)) == pytest.approx(boot_s, abs=2.0)
 
 
 def test_neither_seen_is_not_known() -> None:
     """No guess."""
-    samples, _, ledger = played(3.0, 40.0, fds=False)
-    assert boot_time_s(samples, [], ledger, EVERYTHING) is None
+    assert boot_time_s(replace(played(3.0, 40.0, fds=False), tallies=())) is None
 
 
 def test_what_recycling_costs() -> None:
     """Four workers, a boot of three seconds every forty: 3 / 40 of their time."""
-    found = recycling(*played(3.0, 40.0), EVERYTHING, 300.0, 600.0)
+    found = recycling(played(3.0, 40.0), 300.0, 600.0)
     assert found is not None
     assert found.workers == CREW
     assert found.lost == pytest.approx(3.0 / 40.0, rel=0.35)
@@ -81,4 +82,4 @@ def test_what_recycling_costs() -> None:
 
 def test_a_few_recyclings_say_nothing() -> None:
     """Workers that live for ten minutes are not counted."""
-    assert recycling(*played(3.0, 600.0), EVERYTHING, 300.0, 600.0) is None
+    assert recycling(played(3.0, 600.0), 300.0, 600.0) is None

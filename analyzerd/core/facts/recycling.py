@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from analyzerd.core import watch
-from analyzerd.core.boots import Recycling, boot_time_s, recycling
+from analyzerd.core.boots import Crew, Recycling, boot_time_s, recycling
 from analyzerd.core.case import Case
 from analyzerd.core.facts.registry import fact
 from analyzerd.model import Value
@@ -36,10 +36,14 @@ def recycling_together(case: Case) -> Value:
     return max((n for _, n in _felt(case)), default=0)
 
 
+def _crew(case: Case) -> Crew:
+    return Crew(case.ledger, case.samples, case.tallies, case.ours, case.focus.t1_s)
+
+
 @fact("boot.seconds")
 def boot_seconds(case: Case) -> Value:
     """Seconds a worker takes from its boot to its first heartbeat or request, measured."""
-    found = boot_time_s(case.samples, case.tallies, case.ledger, case.ours)
+    found = boot_time_s(_crew(case))
     return None if found is None else round(found, 2)
 
 
@@ -52,7 +56,7 @@ def boot_s(case: Case) -> float:
 def churn(case: Case) -> Recycling | None:
     """What recycling cost in the minutes before the question."""
     to_s = case.focus.t1_s
-    return recycling(case.samples, case.tallies, case.ledger, case.ours, to_s - watch.CHURN_S, to_s)
+    return recycling(_crew(case), to_s - watch.CHURN_S, to_s)
 
 
 @fact("recycling.lost_percent")

@@ -261,7 +261,7 @@ def log_upstream(s: Subject) -> str:
     """How to learn what nginx waited for this app."""
     if s.alone:
         return "log $upstream_response_time in nginx and %(D)s in gunicorn; audit under load"
-    return "nginx's log does not say which of several apps a request was for: audit a recording of this app alone"
+    return "log $upstream_response_time and $upstream_addr in nginx, to tell the apps apart, and %(D)s in gunicorn"
 
 
 def setting_page(name: str) -> str:

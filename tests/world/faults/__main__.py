@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 import threading
 import time
@@ -20,7 +21,7 @@ from pathlib import Path
 from tests.world import cgroups
 from tests.world.demo.__main__ import leftovers
 from tests.world.faults.catalogue import scenarios
-from tests.world.faults.play import play
+from tests.world.faults.play import break_off, play
 from tests.world.faults.scenario import Scenario
 from tests.world.faults.verdict import HEADER, Result, confusion, line, table
 
@@ -56,8 +57,15 @@ def _entry(scenario: Scenario) -> tuple[str, ...]:
     return scenario.name, " or ".join(scenario.causes) or "silence", scenario.says
 
 
+def ends_cleanly() -> None:
+    """Let SIGINT and SIGTERM take everything down before the process ends."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: break_off())
+
+
 def _run(chosen: Sequence[Scenario], jobs: int, keep: Path | None) -> int:
     began_s = time.monotonic()
+    ends_cleanly()
     results = play_all(chosen, jobs, keep)
     rows = [HEADER, *map(line, results)]
     print(f"\n{table(rows)}\n\n{confusion(results)}")

@@ -6,8 +6,8 @@ import contextlib
 import json
 import shutil
 import subprocess
-import time
-from collections.abc import Mapping
+import threading
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,9 @@ from tests.world.faults.scenario import Scenario
 from tests.world.faults.site import Site, now_s, site
 from tests.world.faults.verdict import Result, Told
 
+STOPPING = threading.Event()
+"""Set when the run is broken off: every scenario ends where it is and takes its world down."""
+_PLAYING: set[Site] = set()
 EVERY_S = 0.5
 AFTERWARDS_S = 12.0
 MORE_PATIENCE_S = 20.0
@@ -29,18 +32,18 @@ def play(scenario: Scenario, keep: Path | None = None) -> Result:
     `keep`: the folder in which logs and incidents are left for reading.
     """
     try:
+        if STOPPING.is_set():
+            return Result(scenario, (), 0.0, "broken off")
         with site(scenario) as one:
             listening = Listening(one)
-            try:
+            with _playing(one):
                 for step in scenario.act:
-                    step(one)
-                    listening.listen()
+                    if not STOPPING.is_set():
+                        step(one)
+                        listening.listen()
                 _listen(scenario, one, listening)
-            finally:
-                one.client.over.set()
-                one.stack.close()
-                if keep:
-                    _keep(one, keep / scenario.name)
+            if keep:
+                _keep(one, keep / scenario.name)
             trouble = _trouble(one)
             return Result(scenario, tuple(listening.told), one.symptom_s(), trouble, str(one.home))
     except (OSError, RuntimeError, AssertionError, subprocess.SubprocessError) as error:
@@ -63,7 +66,27 @@ def _keep(one: Site, folder: Path) -> None:
     (folder / "journal.txt").write_bytes(subprocess.run(argv, check=False, capture_output=True).stdout)
 
 
+def break_off() -> None:
+    """End what is being played, at once but cleanly."""
+    STOPPING.set()
+    for one in list(_PLAYING):
+        one.client.over.set()
+
+
+@contextlib.contextmanager
+def _playing(one: Site) -> Iterator[None]:
+    _PLAYING.add(one)
+    try:
+        yield
+    finally:
+        _PLAYING.discard(one)
+        one.client.over.set()
+        one.stack.close()
+
+
 def _trouble(one: Site) -> str:
+    if STOPPING.is_set():
+        return "broken off"
     if one.daemon.process_ended():
         return f"the daemon ended: {one.daemon.said[-300:]}"
     return "; ".join(one.slack.violations)
@@ -74,15 +97,14 @@ def _listen(scenario: Scenario, one: Site, listening: Listening) -> None:
     if not scenario.causes:
         _until(now_s() + scenario.quiet_s, listening)
         return
-    while not listening.right(scenario) and now_s() < one.symptom_s() + scenario.within_s + MORE_PATIENCE_S:
-        time.sleep(EVERY_S)
+    patience_s = scenario.within_s + MORE_PATIENCE_S
+    while not listening.right(scenario) and now_s() < one.symptom_s() + patience_s and not STOPPING.wait(EVERY_S):
         listening.listen()
     _until(now_s() + AFTERWARDS_S, listening)
 
 
 def _until(moment_s: float, listening: Listening) -> None:
-    while now_s() < moment_s:
-        time.sleep(EVERY_S)
+    while now_s() < moment_s and not STOPPING.wait(EVERY_S):
         listening.listen()
 
 

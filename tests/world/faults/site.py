@@ -76,7 +76,7 @@ class LabGunicorn(Gunicorn):
         return super().stop(patience_s)
 
 
-@dataclass
+@dataclass(eq=False)
 class Site:
     """One scenario's running world."""
 

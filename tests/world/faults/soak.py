@@ -13,7 +13,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from tests.world.faults.__main__ import left_behind
+from tests.world.faults.__main__ import ends_cleanly, left_behind
 from tests.world.faults.play import play
 from tests.world.faults.scenario import Scenario, Step
 from tests.world.faults.steps import ask, load, nginx_reload, reload, restart, upgrade, wait
@@ -64,6 +64,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--minutes", type=float, default=30.0)
     parser.add_argument("--keep", type=Path, metavar="DIR", help="leave logs and incidents there")
     options = parser.parse_args(argv)
+    ends_cleanly()
     result = soak(options.minutes, options.keep)
     print(table([HEADER, line(result)]))
     print("".join(f"  {one}\n" for one in result.told), end="")

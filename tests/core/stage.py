@@ -133,7 +133,8 @@ def causes(found: Outcome) -> list[str]:
 
 def is_measured(rule: CauseRule) -> bool:
     """Say whether a cause is judged on loads of hundreds of requests."""
-    return any(signal.startswith("derived.") for signal in rule.opens_on)
+    derived = any(signal.startswith("derived.") for signal in rule.opens_on)
+    return derived or any(" load " in line for test in rule.tests for line in test.stream.splitlines())
 
 
 def stands_any_order_and_a_restart(rule: CauseRule) -> None:

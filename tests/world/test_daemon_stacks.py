@@ -15,6 +15,7 @@ from analyzerd.model import Event, Probe
 from analyzerd.probes.machine import MachineProbe
 from analyzerd.probes.stacks import StackProbe, find_program
 from tests.world.apps import Gunicorn, get, wait_until
+from tests.world.cgroups import Slice
 from tests.world.daemon import daemon, settings
 from tests.world.journald import until
 
@@ -24,47 +25,54 @@ pytestmark = [
 ]
 
 APP = """
-import re, time
+import hashlib, time
 
 def app(environ, start_response):
     path = environ["PATH_INFO"]
-    if path == "/match":
-        match_it()
+    if path == "/hash":
+        hash_it()
     if path == "/wait":
         wait_for_it()
     start_response("200 OK", [("Content-Length", "2")])
     return [b"ok"]
 
-def match_it():
-    re.match("(a+)+$", "a" * 60 + "b")
+def hash_it():
+    hashlib.pbkdf2_hmac("sha256", b"a", b"b", 10**9)
 
 def wait_for_it():
     time.sleep(60)
 """
 TIMEOUT_S = 10
+UNIT = "hanging.service"
 
 
 @contextmanager
 def serving(home: Path, *arguments: str) -> Iterator[Gunicorn]:
     """Run a real gunicorn with an app that can hang in native code and in a wait."""
     (home / "hanging.py").write_text(APP)
-    with Gunicorn("27.0.1", home, app="hanging:app", args=("--chdir", str(home), *arguments), unit="") as gunicorn:
+    args = ("--chdir", str(home), *arguments)
+    with Slice() as own, Gunicorn("27.0.1", home, app="hanging:app", args=args, cgroup=own.unit(UNIT)) as gunicorn:
         yield gunicorn
 
 
 def test_a_native_hang_has_its_line(tmp_path: Path) -> None:
-    """A regular expression without end: no traceback, a misleading hint at memory, and the line all the same."""
+    """A hash without end, in C: no traceback, a misleading hint at memory, and the line all the same."""
     home = tmp_path / "app"
     home.mkdir()
     with serving(home, "--timeout", str(TIMEOUT_S)) as gunicorn:
-        files = [{"path": str(gunicorn.log), "kind": "gunicorn", "unit": ""}]
-        told = settings(tmp_path, files=files, sampling={"interval": "1s"}, witnesses={"stacks": True})
+        told = settings(
+            tmp_path,
+            files=[{"path": str(gunicorn.log), "kind": "gunicorn", "unit": UNIT}],
+            apps=[{"name": "shop", "units": [UNIT]}],
+            sampling={"interval": "1s"},
+            witnesses={"stacks": True},
+        )
         with daemon(tmp_path, told) as one:
             until(lambda: "stack" not in one.blind(), 10)
             port = int(gunicorn.address.rpartition(":")[2])
-            threading.Thread(target=get, args=(port, "/match", 30.0), daemon=True).start()
+            threading.Thread(target=get, args=(port, "/hash", 30.0), daemon=True).start()
             until(lambda: "Perhaps out of memory?" in gunicorn.log.read_text(), 30)
-            until(lambda: "match_it" in one.printed, 30)
+            until(lambda: "hash_it" in one.printed, 30)
             assert "Traceback" not in gunicorn.log.read_text()
             (incident,) = one.status()["open"]
             assert incident["cause"] == "app-native-hang"

@@ -64,9 +64,8 @@ def imbalance_share(readings: Sequence[Sequence[int]], threads: int) -> float | 
     return sum(max(held) > threads and min(held) < threads for held in several) / len(several)
 
 
-def little_ratio(in_system: float, rate: float, time_s: float) -> float | None:
+def little_ratio(in_system: float, expected: float) -> float | None:
     """Requests seen in the system over rate x time: far from 1 there is a hole in the measurement."""
-    expected = rate * time_s
     return in_system / expected if expected > 0 else None
 
 

@@ -14,6 +14,8 @@ from analyzerd.formats.clock import merge
 from analyzerd.model import AccessTally, Clock, ProcessReading, Sample, Setting
 
 BUCKET_S = 10.0
+LEAST_SEEN = 4
+"""Readings that make an average of the requests in the system."""
 IDLE_STATES = ("idle", "iowait", "steal")
 Pair = tuple[ProcessReading, ProcessReading, float]
 """First and last reading of one worker, and the seconds between them."""
@@ -25,6 +27,7 @@ class Load:
 
     ``service``: gunicorn's own time of a request; ``upstream``: what nginx waited; ``queue``: the difference.
     ``cpu_ratio``: estimators.cpu_ratio. ``run_queue``: share of time a worker was ready to run and did not.
+    ``in_system``: requests seen in the workers and their queue; ``in_system_expected``: how many there must have been.
     ``wait_in_service``: that wait as a share of the service time. ``busiest``: CPU of the busiest worker, in cores.
     """
 
@@ -55,6 +58,8 @@ class Load:
     switches: float | None = None
     accept_queue: float | None = None
     imbalance: float | None = None
+    in_system: float | None = None
+    in_system_expected: float | None = None
     major_faults: float | None = None
     faults_per_request: float | None = None
     throttled: float | None = None
@@ -81,6 +86,7 @@ def measure(samples: Sequence[Sample], tallies: Iterable[AccessTally], ours: Our
         throttled=_throttled(samples, ours),
     )
     load = _with_clocks(load, service, upstream, aborted)
+    load = _with_little(load, _in_system(samples, ours), upstream)
     return _with_cpu(load, list(_pairs(samples, ours)), _host(samples), service.sum_s if service.n else None)
 
 
@@ -101,6 +107,24 @@ def _with_clocks(load: Load, service: Clock, upstream: Clock, aborted: Clock) ->
         queue_p95=estimate.queue_wait(u95, d95),
         utilisation=estimate.utilisation(busy_s, slots, load.window_s) if service.n and slots else None,
     )
+
+
+def _with_little(load: Load, seen: float | None, upstream: Clock) -> Load:
+    """Set beside each other what was seen in the system and rate x time, which must be the same (Little's law)."""
+    if seen is None or not upstream.n or load.window_s <= 0:
+        return load
+    return replace(load, in_system=seen, in_system_expected=upstream.sum_s / load.window_s)
+
+
+def _in_system(samples: Sequence[Sample], ours: Ours) -> float | None:
+    """Connections in the workers and before them, on average; None with too few readings."""
+    seen: list[int] = []
+    for sample in samples:
+        workers = [p for p in sample.processes if p.role == "worker" and ours.unit(p.unit)]
+        queues = [x.queue for x in sample.listeners if ours.unit(x.unit) and x.queue is not None]
+        if workers and queues and all(p.connections is not None for p in workers):
+            seen.append(sum(p.connections or 0 for p in workers) + sum(queues))
+    return fmean(seen) if len(seen) >= LEAST_SEEN else None
 
 
 def _ratio(cpu_s: float | None, service_s: float | None, wait_s: float | None) -> float | None:

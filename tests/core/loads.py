@@ -48,8 +48,11 @@ def bucket(
     ]
 
 
-def reading(time_s: float, idle: float = 0.75) -> Sample:
-    """Return a machine of four cores, ``idle`` of them free, whose workers wait for something else than a CPU."""
+def reading(time_s: float, queue: int = 1, idle: float = 0.75) -> Sample:
+    """Return a machine of four cores, ``idle`` of them free, whose workers wait for something else than a CPU.
+
+    ``queue``: requests that wait to be accepted.
+    """
     age_s = time_s % 1e6
     workers = tuple(
         ProcessReading(
@@ -59,4 +62,4 @@ def reading(time_s: float, idle: float = 0.75) -> Sample:
         for pid in WORKERS
     )  # fmt: skip
     host = HostReading(cores=4, cpu_s={"user": 4 * (1 - idle) * age_s, "idle": 4 * idle * age_s})
-    return Sample(time_s, host, workers, (ListenerReading("127.0.0.1:8000", queue=1, unit=UNIT),))
+    return Sample(time_s, host, workers, (ListenerReading("127.0.0.1:8000", queue=queue, unit=UNIT),))

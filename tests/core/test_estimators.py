@@ -102,7 +102,7 @@ def test_a_shift_finds_the_moment() -> None:
 
 def test_little_and_utilisation() -> None:
     """Ten requests a second of 0.2 s keep two in the system; four slots are half busy."""
-    assert estimate.little_ratio(2.0, 10.0, 0.2) == pytest.approx(1.0)
+    assert estimate.little_ratio(2.0, 10.0 * 0.2) == pytest.approx(1.0)
     assert estimate.utilisation(20.0, 4, 10.0) == 0.5
     assert estimate.utilisation(99.0, 1, 10.0) == 1.0
     assert estimate.queue_wait(1.6, 0.2) == pytest.approx(1.4)

@@ -169,7 +169,7 @@ def test_a_slow_app_is_told_and_its_neighbour_is_not() -> None:
     for number in range(30):
         now_s = at_s + 10.0 * number
         own, slow = bucket(now_s, 95, 0.2, 2.2 if number > 12 else 0.2)
-        for item in (own, replace(slow, upstream="127.0.0.1:8000"), reading(now_s + 2), reading(now_s + 7)):
+        for item in (own, replace(slow, upstream="127.0.0.1:8000"), reading(now_s + 2, 17), reading(now_s + 7, 17)):
             engine.step(item)
         for tally in bucket(now_s, 900, 0.01):
             served = tally.source == "gunicorn.access"

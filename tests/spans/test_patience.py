@@ -31,7 +31,8 @@ def lived(wait: Wait, seconds: float, n: int = N, *, restarts: bool = False) -> 
     for number in range(int(seconds / 10)):
         passed_s = 10.0 * number
         effects = list[Effect]()
-        for item in (reading(T0 + passed_s + 2), reading(T0 + passed_s + 7)):
+        queue = round(n / 10 * wait(passed_s))
+        for item in (reading(T0 + passed_s + 2, queue), reading(T0 + passed_s + 7, queue)):
             effects += engine.step(item)
         for item in bucket(T0 + passed_s, n, SERVICE_S * N / n, SERVICE_S * N / n + wait(passed_s)):
             effects += engine.step(item)
@@ -118,7 +119,11 @@ def test_an_app_that_fails_is_not_given_time() -> None:
         at_s, slow = T0 + 10.0 * number, number >= 12
         for tally in bucket(at_s, N, SERVICE_S, SERVICE_S + (0.6 if slow else 0.01)):
             effects += engine.step(replace(tally, by_status={"200": N - 10, "500": 10}) if slow else tally)
-        effects += [*engine.step(reading(at_s + 2)), *engine.step(reading(at_s + 7)), *run_until(engine, at_s + 10.0)]
+        effects += [
+            *engine.step(reading(at_s + 2, 6)),
+            *engine.step(reading(at_s + 7, 6)),
+            *run_until(engine, at_s + 10.0),
+        ]
     first = next(e.incident for e in effects if isinstance(e, SaveIncident))
     assert first.cause == "too-few-workers"
     assert engine.state.watched[APP].spell.telling_s <= T0 + 120 + 40

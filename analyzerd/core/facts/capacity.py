@@ -9,6 +9,7 @@ import math
 from dataclasses import fields
 
 from analyzerd.core.case import Case
+from analyzerd.core.estimators import little_ratio
 from analyzerd.core.facts.registry import FACTS, Fact, fact
 from analyzerd.core.measure import Load
 from analyzerd.core.watch import switching
@@ -16,6 +17,8 @@ from analyzerd.model import Value
 
 TARGET_USE = 0.70
 PLENTY_OF_PROCESSES = 1.25
+LEAST_IN_SYSTEM, MOST_APART = 3.0, 2.0
+"""Fewer requests than that are no average; seen and expected may be apart by that factor."""
 
 
 def _number(name: str) -> Fact:
@@ -46,11 +49,33 @@ for _name in ("idle", "steal", "our_cpu", "run_queue", "utilisation", "imbalance
 
 @fact("load.queue_over_service")
 def queue_over_service(case: Case) -> Value:
-    """Queue wait (p95) over the usual service time: above 1 requests wait longer than they take."""
+    """Queue wait (p95) over the usual service time: above 1 requests wait longer than they take.
+
+    None where fewer than half of those that wait are seen before the workers: they wait somewhere else.
+    """
     load = case.load
-    if load.queue_p95 is None or not load.service_p50:
+    if load.queue_p95 is None or not load.service_p50 or hole(case) == "fewer":
         return None
     return round(load.queue_p95 / load.service_p50, 1)
+
+
+@fact("load.hole")
+def hole(case: Case) -> Value:
+    """Whether the requests seen are those that must be there: ``none``, ``fewer`` than half or ``more`` than twice.
+
+    Fewer: they wait where nothing is measured. More: idle kept connections, or another client of the socket.
+    """
+    seen, expected = case.load.in_system, case.load.in_system_expected
+    if seen is None or expected is None or expected < LEAST_IN_SYSTEM:
+        return None
+    ratio = little_ratio(seen, expected)
+    return "none" if ratio is None or 1 / MOST_APART <= ratio <= MOST_APART else "fewer" if ratio < 1 else "more"
+
+
+@fact("load.imbalanced")
+def imbalanced(case: Case) -> Value:
+    """``load.imbalance``, None where the connections counted are clearly not all requests."""
+    return None if hole(case) == "more" or case.load.imbalance is None else round(case.load.imbalance, 3)
 
 
 @fact("load.slots")

@@ -1,4 +1,4 @@
-"""What the daemon takes while nothing happens and while nginx writes a thousand access lines a second.
+"""What the daemon takes while nothing happens, at a thousand access lines a second, and after a million of them.
 
     python -m benchmarks.footprint [--seconds 20] [--rate 1000]
 
@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
@@ -19,6 +19,8 @@ from tests.world.daemon import daemon, settings
 from tests.world.journald import Journald
 
 LINE = '127.0.0.1 - - [{when}] "GET /ok?n={n} HTTP/1.1" 200 512 "-" "a browser of some length, as they are"\n'
+TIMED = '[$time_local] "$request" $status rt=$request_time urt=$upstream_response_time rl=$request_length'
+PARTS = 40
 STEPS_PER_S = 200
 WARM_UP_S = 5.0
 
@@ -61,15 +63,47 @@ def measure(load: Callable[[Path, float, int], None], seconds: float, rate: int)
     return 100 * used_s / passed_s, resident_bytes / 1e6
 
 
+def flooded(lines: int) -> tuple[float, float, float]:
+    """Run a daemon while requests of 100,000 addresses are logged; resident MB before, half-way, after."""
+    with tempfile.TemporaryDirectory() as name, Journald() as journald:
+        home, log = Path(name), Path(name) / "access.log"
+        log.touch()
+        files = [{"path": str(log), "kind": "nginx.access", "unit": "nginx.service", "log_format": TIMED}]
+        journal = {"path": str(journald.directory), "units": ["shop.service", "nginx.service"]}
+        with daemon(home, settings(home, files=files, journal=journal, sampling={"interval": "5s"})) as one:
+            process, seen = psutil.Process(one.pid), list[float]()
+            time.sleep(WARM_UP_S)
+            for part in range(PARTS):
+                if part % (PARTS // 2) == 0:
+                    seen.append(process.memory_info().rss / 1e6)
+                with log.open("a") as file:
+                    file.writelines(_requests(part * lines // PARTS, (part + 1) * lines // PARTS))
+                time.sleep(1.0)
+            time.sleep(WARM_UP_S)
+            seen.append(process.memory_info().rss / 1e6)
+            one.stop()
+    return seen[0], seen[1], seen[2]
+
+
+def _requests(first: int, end: int) -> Iterator[str]:
+    when = time.strftime("%d/%b/%Y:%H:%M:%S +0000", time.gmtime())
+    for n in range(first, end):
+        path, last = f"/shop-{n * 7919 % 100_000:x}q/item", n % 10
+        yield f'[{when}] "GET {path} HTTP/1.1" 200 rt=0.05{last} urt=0.05{last} rl=99\n'
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seconds", type=float, default=20.0)
     parser.add_argument("--rate", type=int, default=1000)
+    parser.add_argument("--lines", type=int, default=1_000_000)
     given = parser.parse_args()
     for name, load, budget in (("idle", quiet, 0.3), (f"{given.rate} lines/s", busy, 1.5)):
         used, resident_mb = measure(load, given.seconds, given.rate)
         print(f"{name:14} CPU {used:5.2f} % of a core (budget {budget:g})   resident {resident_mb:4.0f} MB", flush=True)
+    start_mb, half_mb, end_mb = flooded(given.lines)
+    print(f"{given.lines:,} requests: {start_mb:.0f} MB before, {half_mb:.0f} half-way, {end_mb:.0f} after")
 
 
 if __name__ == "__main__":

@@ -41,7 +41,7 @@ class Task:
 
 def all_tasks(data: Path, lines: int, entries: int) -> list[Task]:
     """List the rows in the order of the tables."""
-    return [*_matching(data, lines), *_diagnosing(data, lines), *_journal(data, entries), *_starting()]
+    return [*_matching(data, lines), *_diagnosing(data, lines), *_journal(data, entries), *_remembering(), *_starting()]
 
 
 def _matching(data: Path, lines: int) -> list[Task]:
@@ -84,6 +84,12 @@ def _journal(data: Path, entries: int) -> list[Task]:
         Task(group, "journalctl -o cat", (*journalctl, "-o", "cat"), entries, check=_line_count),
         Task(group, "journalctl -o json", (*journalctl, "-o", "json"), entries, check=_line_count),
     ]  # fmt: skip
+
+
+def _remembering() -> list[Task]:
+    lines = 1_000_000
+    command = (*PY, "-m", "benchmarks.memory", "--lines", str(lines))
+    return [Task("Memory after requests to 100,000 addresses, lines/s", "a day of one app", command, lines, ours=True)]
 
 
 def _starting() -> list[Task]:

@@ -18,7 +18,8 @@ from analyzerd.core.intake import Intake
 from analyzerd.core.judge import Judged, judge
 from analyzerd.core.ledger import AppLedger, address_of, is_forged, note, note_address, note_reading
 from analyzerd.core.measure import threads_of
-from analyzerd.core.readings import add_sample, add_tally, counted, only_of
+from analyzerd.core.past import HISTORY_S
+from analyzerd.core.readings import add_sample, add_tally, counted, only_of, thin
 from analyzerd.core.signals import AppSignals, keep, prune
 from analyzerd.core.state import EngineState, Focus
 from analyzerd.model import (
@@ -387,6 +388,7 @@ class Engine:
         alive = {id(f) for f in state.foci}
         self._judged = {key: judged for key, judged in self._judged.items() if key in alive}
         prune(state.signals, state.now_s - timing.keep_s)
+        thin(state.tallies, state.now_s - max(timing.keep_s, HISTORY_S + watch.WINDOW_S))
         for ledger in state.ledgers.values():
             ledger.prune(state.now_s - LEDGER_KEEP_S)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -34,7 +35,10 @@ def compare(
 ) -> tuple[Compared, ...]:
     """Every endpoint that has a past and 20 requests now; its own hour of the week goes before the last minutes."""
     rows = [t for t in tallies if t.time_s >= now_s - HISTORY_S and t.source == "gunicorn.access" and ours.log(t)]
-    names = sorted({name for t in rows for name in t.clocks if name != OTHERS})
+    requests = Counter[str]()
+    for row in rows:
+        requests.update({name: clock.n for name, clock in row.clocks.items() if name != OTHERS})
+    names = sorted(name for name, n in requests.items() if n >= LEAST_REQUESTS)
     found = (_by_week(rows, name, baseline, now_s) or _by_minutes(rows, name) for name in names)
     return tuple(one for one in found if one is not None)
 

@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from math import inf
 
-from analyzerd.formats.clock import added, merge
+from analyzerd.formats.clock import NOTHING, added, merge
 from analyzerd.model import AccessTally, Sample
 
 MAX_SAMPLES = 400
-MAX_TALLIES = 720
+MAX_TALLIES = 2160
+"""Three logs for two hours. Most of their size are the clocks, which are kept for a shorter time."""
 KEEP_TALLIES_S = 900.0
 KEEP_CLOCKS_S = 120.0
 STATSD = "statsd"
@@ -66,6 +67,15 @@ def add_tally(tallies: list[AccessTally], tally: AccessTally) -> None:
             return
     insort(tallies, tally, key=lambda t: t.time_s)
     del tallies[:-MAX_TALLIES]
+
+
+def thin(tallies: list[AccessTally], before_s: float) -> None:
+    """Drop the clocks of older tallies: no comparison reaches so far back, only counts do."""
+    for number, tally in enumerate(tallies):
+        if tally.time_s >= before_s:
+            break
+        if tally.whole.n or tally.clocks:
+            tallies[number] = replace(tally, clocks={}, whole=NOTHING)
 
 
 def _key(tally: AccessTally) -> tuple[float, str, str, str]:

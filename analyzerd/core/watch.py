@@ -251,6 +251,8 @@ def felt_waves(view: View) -> list[tuple[float, int]]:
     left = [w.autorestart_s for w in view.ledger.workers.values() if w.autorestart_s is not None]
     crews = [sum(p.role == "worker" and view.ours.unit(p.unit) for p in s.processes) for s in view.samples[-60:]]
     groups = waves(left, max(crews, default=2), WAVE_WITHIN_S)
+    if not groups:
+        return []
     queues = _queues(complete(view, view.now_s - HISTORY_S, view.now_s))
     return [(at_s, n) for at_s, n in groups if _felt(queues, at_s)]
 

@@ -26,7 +26,7 @@ SCENARIOS = (
     Scenario(
         "memory-thrash",
         "a mapped file is larger than the memory limit: its pages are read from disk again and again",
-        (load("/touch?n=800", per_s=3, for_s=95),),
+        (load("/touch?n=4000", per_s=3, for_s=95),),
         ("memory-thrash",),
         gunicorn="--workers 2 --timeout 30",
         location="proxy_read_timeout 30s;",
@@ -37,7 +37,7 @@ SCENARIOS = (
     Scenario(
         "memory-mapped",
         "the same file and enough memory",
-        (load("/touch?n=800", per_s=3, for_s=60), wait(45)),
+        (load("/touch?n=4000", per_s=3, for_s=60), wait(45)),
         gunicorn="--workers 2 --timeout 30",
         location="proxy_read_timeout 30s;",
         memory_bytes=1 << 30,

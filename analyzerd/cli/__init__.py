@@ -13,7 +13,7 @@ from importlib import import_module
 
 from analyzerd import __version__
 
-DAEMON_MODULES = ("pydantic", "pydantic_settings", "slack_sdk", "systemd", "watchdog")
+DAEMON_MODULES = ("psutil", "pydantic", "pydantic_settings", "slack_sdk", "systemd", "watchdog")
 OWN_MODULE = ("audit", "diagnose", "explain", "record", "replay", "rules")
 """Verbs whose work is ``run`` of the module of their name."""
 

@@ -9,8 +9,10 @@ import os
 from collections.abc import Collection
 from dataclasses import dataclass
 
+import psutil
+
 from analyzerd.probes.family import Member, assign_roles
-from analyzerd.probes.kept import list_names, read_file
+from analyzerd.probes.kept import read_file
 from analyzerd.probes.proctext import parse_arguments, parse_cgroup, parse_stat, unit_of
 
 _FULL_SCAN_S = 60.0
@@ -82,4 +84,8 @@ class Finder:
 
 
 def _pids(proc: str) -> set[int]:
-    return {int(name) for name in list_names(proc) if name.isdecimal()}
+    before, psutil.PROCFS_PATH = psutil.PROCFS_PATH, proc
+    try:
+        return set(psutil.pids())
+    finally:
+        psutil.PROCFS_PATH = before

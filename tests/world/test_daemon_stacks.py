@@ -66,6 +66,7 @@ def test_a_native_hang_has_its_line(tmp_path: Path) -> None:
             apps=[{"name": "shop", "units": [UNIT]}],
             sampling={"interval": "1s"},
             witnesses={"stacks": True},
+            timing={"settle": "4s", "patience": "5s"},  # gunicorn itself takes two seconds until the SIGKILL
         )
         with daemon(tmp_path, told) as one:
             until(lambda: "stack" not in one.blind(), 10)

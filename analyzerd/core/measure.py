@@ -28,6 +28,8 @@ class Load:
     ``service``: gunicorn's own time of a request; ``upstream``: what nginx waited; ``queue``: the difference.
     ``cpu_ratio``: estimators.cpu_ratio. ``run_queue``: share of time a worker was ready to run and did not.
     ``in_system``: requests seen in the workers and their queue; ``in_system_expected``: how many there must have been.
+    ``switches``: voluntary switches of the worker with most, its threads together where they are read. ``turns``: those
+    of all threads per second of the requests' time that is not computing, see ``take_turns``.
     ``wait_in_service``: that wait as a share of the service time. ``busiest``: CPU of the busiest worker, in cores.
     """
 
@@ -56,6 +58,7 @@ class Load:
     our_cpu: float | None = None
     busiest: float | None = None
     switches: float | None = None
+    turns: float | None = None
     accept_queue: float | None = None
     imbalance: float | None = None
     in_system: float | None = None
@@ -63,6 +66,18 @@ class Load:
     major_faults: float | None = None
     faults_per_request: float | None = None
     throttled: float | None = None
+
+
+TURNS, SWITCHES = 100.0, 500.0
+"""A thread that waits for the interpreter wakes every 5 ms (sys.getswitchinterval), 200 times a second; one that waits
+for a network or a disk once. Of the main thread alone: what only a busy interpreter brings about."""
+
+
+def take_turns(whole: Load, part: Load) -> bool | None:
+    """Whether threads wake as often as only waiting for one interpreter makes them; None: not measured."""
+    if whole.turns is not None:
+        return whole.turns >= TURNS
+    return None if part.switches is None else part.switches > SWITCHES
 
 
 def measure(samples: Sequence[Sample], tallies: Iterable[AccessTally], ours: Ours, threads: int | None) -> Load:
@@ -147,6 +162,7 @@ def _with_cpu(load: Load, pairs: Sequence[Pair], host: _Host, service_s: float |
         cores=host.cores,
         busiest=max((_cpu_of(a, b) or 0.0) / gap for a, b, gap in pairs) if cpu_s is not None else None,
         switches=_switches(pairs),
+        turns=_turns(pairs, cpu_s, service_s),
         major_faults=faults / load.window_s if faults is not None and load.window_s > 0 else None,
         faults_per_request=faults / load.requests if faults is not None and load.requests else None,
     )
@@ -245,12 +261,27 @@ def _faults(pairs: Sequence[Pair]) -> float | None:
 
 def _switches(pairs: Sequence[Pair]) -> float | None:
     """Voluntary context switches per second of the worker that has most."""
-    known = [
-        (b.voluntary_switches - a.voluntary_switches) / gap
-        for a, b, gap in pairs
-        if a.voluntary_switches is not None and b.voluntary_switches is not None
-    ]
+    known = [moved / gap for a, b, gap in pairs if (moved := _switched(a, b)) is not None]
     return max(known) if known else None
+
+
+def _switched(a: ProcessReading, b: ProcessReading) -> int | None:
+    if a.thread_switches is not None and b.thread_switches is not None:
+        return b.thread_switches - a.thread_switches
+    if a.voluntary_switches is None or b.voluntary_switches is None:
+        return None
+    return b.voluntary_switches - a.voluntary_switches
+
+
+def _turns(pairs: Sequence[Pair], cpu_s: float | None, service_s: float | None) -> float | None:
+    """Switches of all threads per second that requests did not compute; None without such time to speak of."""
+    known = [
+        b.thread_switches - a.thread_switches
+        for a, b, _ in pairs
+        if a.thread_switches is not None and b.thread_switches is not None
+    ]
+    waited_s = (service_s or 0.0) - (cpu_s or 0.0)
+    return sum(known) / waited_s if known and waited_s > 1.0 else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from analyzerd.core.boots import Crew, recycling
 from analyzerd.core.estimators import percentile, queue_wait, waves
 from analyzerd.core.footprint import Seen
 from analyzerd.core.ledger import AppLedger
-from analyzerd.core.measure import BUCKET_S, Load, Ours, clocks_of, measure
+from analyzerd.core.measure import BUCKET_S, Load, Ours, clocks_of, measure, take_turns
 from analyzerd.core.past import HISTORY_S, compare, slower
 from analyzerd.formats.clock import NOTHING
 from analyzerd.model import AccessTally, Event, Fields, Sample, Setting
@@ -225,7 +225,7 @@ def switching(whole: Load, part: Load) -> bool:
     if cost is None or slowest is None or whole.cpu_ratio is None or (whole.threads or 1) < 2:
         return False
     wider = slowest > 2 * cost and slowest - cost >= 0.05 and whole.cpu_ratio < 0.6
-    return wider and (part.busiest or 0.0) >= 0.75 and (part.switches or 0.0) > 500
+    return wider and (part.busiest or 0.0) >= 0.75 and bool(take_turns(whole, part))
 
 
 def thrashing(whole: Load, part: Load) -> bool:

@@ -10,7 +10,10 @@ from analyzerd.model.words import Value
 
 @dataclass(frozen=True, slots=True)
 class ProcessReading:
-    """Counters of one gunicorn process as read; cumulative since its start. None: not readable."""
+    """Counters of one gunicorn process as read; cumulative since its start. None: not readable.
+
+    ``voluntary_switches`` are the main thread's, ``thread_switches`` those of all its threads.
+    """
 
     pid: int
     role: str
@@ -24,6 +27,7 @@ class ProcessReading:
     major_faults: int | None = None
     voluntary_switches: int | None = None
     involuntary_switches: int | None = None
+    thread_switches: int | None = None
     run_ns: int | None = None
     wait_ns: int | None = None
     wchan: str | None = None

@@ -7,6 +7,7 @@ answers for another process that was given the same pid.
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from analyzerd.model import ProcessReading, Value
@@ -60,7 +61,8 @@ class ProcessProbe:
         slow = now_s - self._slow_s >= SLOW_EVERY_S
         if slow:
             self._read_slow(now_s)
-        ran, waited = self._run_queue(stat.threads)
+        tasks = self._tasks() if stat.threads > 1 else ()
+        ran, waited = self._run_queue(tasks)
         reading = ProcessReading(
             pid=self.pid,
             role=role,
@@ -74,6 +76,7 @@ class ProcessProbe:
             major_faults=stat.major_faults,
             voluntary_switches=status.voluntary_switches,
             involuntary_switches=status.involuntary_switches,
+            thread_switches=self._thread_switches(tasks) if tasks else status.voluntary_switches,
             run_ns=ran,
             wait_ns=waited,
             wchan=self._waits_on(),
@@ -130,14 +133,25 @@ class ProcessProbe:
             return None
         return heartbeat_age_s(found.st_mode, found.st_mtime, found.st_ctime, now_s, wall_s)
 
-    def _run_queue(self, threads: int) -> tuple[int | None, int | None]:
-        """Sum run and wait nanoseconds over the threads; the process-wide file tells the main thread only."""
+    def _tasks(self) -> Sequence[str]:
         try:
-            if threads == 1:
-                return proctext.parse_schedstat(self._schedstat.read()) or (None, None)
-            tasks = list_names(f"{self._dir}/task")
+            return list_names(f"{self._dir}/task")
         except OSError:
-            return None, None
+            return ()
+
+    def _thread_switches(self, tasks: Sequence[str]) -> int | None:
+        """Sum the voluntary switches of the threads: the process-wide file tells the main thread's only."""
+        texts = (read_file(f"{self._dir}/task/{task}/status") for task in tasks[:_MAX_THREADS_SHOWN])
+        known = [n for text in texts if text and (n := proctext.parse_switches(text)) is not None]
+        return sum(known) if known else None
+
+    def _run_queue(self, tasks: Sequence[str]) -> tuple[int | None, int | None]:
+        """Sum run and wait nanoseconds over the threads; the process-wide file tells the main thread only."""
+        if not tasks:
+            try:
+                return proctext.parse_schedstat(self._schedstat.read()) or (None, None)
+            except OSError:
+                return None, None
         texts = (read_file(f"{self._dir}/task/{task}/schedstat") for task in tasks)
         pairs = [pair for text in texts if text and (pair := proctext.parse_schedstat(text))]
         return (sum(ran for ran, _ in pairs), sum(waited for _, waited in pairs)) if pairs else (None, None)

@@ -86,6 +86,12 @@ def parse_status(data: bytes) -> Status:
     )
 
 
+def parse_switches(data: bytes) -> int | None:
+    """Read only the voluntary switches of a thread's status file."""
+    digits = data.rpartition(b"\nvoluntary_ctxt_switches:")[2].split(None, 1)
+    return int(digits[0]) if digits and digits[0].isdigit() else None
+
+
 def parse_schedstat(data: bytes) -> tuple[int, int] | None:
     """Read a schedstat file: nanoseconds on a CPU, nanoseconds waiting for one."""
     field = data.split()

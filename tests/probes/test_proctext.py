@@ -85,3 +85,11 @@ def test_config_path() -> None:
     assert config_path(("gunicorn", "-c", "python:conf"), "/srv/app") == ""
     assert config_path(("gunicorn",), "/srv/app") == "/srv/app/gunicorn.conf.py"
     assert config_path(("gunicorn",), "") == ""
+
+
+def test_switches_of_a_thread_are_read_from_its_status() -> None:
+    """Voluntary ones only; a text cut short tells nothing."""
+    text = b"Name:\tgunicorn\nvoluntary_ctxt_switches:\t41\nnonvoluntary_ctxt_switches:\t7\n"
+    assert proctext.parse_switches(text) == 41
+    assert proctext.parse_switches(b"Name:\tgunicorn\n") is None
+    assert proctext.parse_switches(b"") is None

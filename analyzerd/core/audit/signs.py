@@ -18,6 +18,7 @@ from analyzerd.core.audit.item import (
 )
 from analyzerd.core.estimators import percentile
 from analyzerd.core.facts import FACTS
+from analyzerd.core.measure import take_turns
 from analyzerd.core.solvers import SOLVERS
 
 NOT_WATCHED = "the workers were not watched for long enough"
@@ -62,7 +63,7 @@ def switching(s: Subject) -> Answer:
     if not s.watched or rate is None or busiest is None:
         return unknown(NOT_WATCHED, WATCH)
     shown = f"{rate:.0f} context switches/s in the busiest worker, which used {busiest:.2f} of a core"
-    if s.worker_class == "gthread" and rate > 500 and busiest > 0.75 and (s.load.threads or 1) > 1:
+    if s.worker_class == "gthread" and take_turns(s.load, s.load) and busiest > 0.75 and (s.load.threads or 1) > 1:
         return failed(f"{shown}: its threads wait for one interpreter", "fewer threads, more workers")
     return passed(shown)
 

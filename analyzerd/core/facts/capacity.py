@@ -11,7 +11,7 @@ from dataclasses import fields
 from analyzerd.core.case import Case
 from analyzerd.core.estimators import little_ratio
 from analyzerd.core.facts.registry import FACTS, Fact, fact
-from analyzerd.core.measure import Load
+from analyzerd.core.measure import Load, take_turns
 from analyzerd.core.watch import switching
 from analyzerd.model import Value
 
@@ -144,7 +144,7 @@ def room(case: Case) -> Value:
 def interpreter_contended(case: Case) -> Value:
     """Whether the threads of a worker take turns in one busy interpreter."""
     load = case.load
-    if load.busiest is None or load.switches is None or load.threads is None:
+    if load.busiest is None or take_turns(load, load) is None or load.threads is None:
         return None
     if load.cpu_per_request is None or load.cpu_ratio is None or load.service_p95 is None:
         return None

@@ -1,0 +1,118 @@
+"""The time before and after a change as two comparable rows of equal buckets: long enough, and of equal load.
+
+Requests in a queue are not independent: a bucket must be long beside the time the queue takes to forget. Decides
+nothing about the change.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import fmean, median
+
+from analyzerd.core.buckets import GRID_S, KEPT, Bucket, gauge, grouped, joined
+from analyzerd.core.estimators import mean
+from analyzerd.units import format_duration
+
+LEAST_BUCKETS = 12
+LEAST_REQUESTS = 50
+RELAXATIONS = 20
+LOAD_BAND = 0.15
+BALANCED = 0.02
+MOST_BUCKET_S = KEPT * GRID_S / 2 / LEAST_BUCKETS
+ASSUMED_UTILISATION, MOST_UTILISATION = 0.85, 0.97
+
+
+@dataclass(frozen=True, slots=True)
+class Arms:
+    """Comparable buckets before and after. ``why``: why there are none, with what would help; '' when there are."""
+
+    bucket_s: float = GRID_S
+    before: tuple[Bucket, ...] = ()
+    after: tuple[Bucket, ...] = ()
+    why: str = ""
+
+
+def relaxation_s(buckets: Sequence[Bucket]) -> float:
+    """How long the queue remembers: D / (1 - u)^2, u taken as 0.85 where utilisation was not measured."""
+    service_s = gauge(buckets, "service_mean") or mean(joined(buckets).clock) or 0.0
+    used = gauge(buckets, "utilisation")
+    u = min(MOST_UTILISATION, ASSUMED_UTILISATION if used is None else used)
+    return service_s / (1 - u) ** 2
+
+
+def bucket_seconds(before: Sequence[Bucket], after: Sequence[Bucket]) -> float:
+    """The length a bucket needs: for requests enough, and for the queue to forget; a multiple of the grid."""
+    sides = [side for side in (before, after) if side]
+    rate = min((joined(side).rate for side in sides), default=0.0)
+    if not rate:
+        return math.inf
+    # Poisson: with a quarter more on average, a bucket of fewer than the least is rare.
+    needed_s = max(1.25 * LEAST_REQUESTS / rate, RELAXATIONS * fmean(relaxation_s(side) for side in sides))
+    return max(1, math.ceil(needed_s / GRID_S - 1e-9)) * GRID_S
+
+
+def comparable(before: Sequence[Bucket], after: Sequence[Bucket]) -> Arms:
+    """Twelve or more buckets a side, measured in the same way, at equal load; else why not yet."""
+    if not any(b.requests for b in before) or not any(b.requests for b in after):
+        empty = "after" if any(b.requests for b in before) else "before"
+        return Arms(why=f"no requests were measured {empty} the change")
+    if len({b.source for b in (*before, *after) if b.clock.n}) > 1:
+        return Arms(why="request times were measured by nginx on one side of the change and by gunicorn on the other")
+    seconds = bucket_seconds(before, after)
+    if seconds > MOST_BUCKET_S:
+        return Arms(seconds, why=_too_long(before, after))
+    low, high = _whole(grouped(before, seconds, from_end=True)), _whole(grouped(after, seconds))
+    for side, name in ((low, "before"), (high, "after")):
+        if len(side) < LEAST_BUCKETS:
+            need = f"{len(side)} of {LEAST_BUCKETS} buckets of {format_duration(seconds)}"
+            return Arms(seconds, low, high, f"{name} the change there are {need} with {LEAST_REQUESTS} requests")
+    matched = at_equal_load(low, high)
+    if matched is None:
+        rates = f"{median(b.rate for b in low):.3g}/s and {median(b.rate for b in high):.3g}/s"
+        return Arms(seconds, low, high, f"the load differs: {rates} before and after, too few buckets at an equal rate")
+    return Arms(seconds, matched[0], matched[1])
+
+
+def _whole(buckets: Sequence[Bucket]) -> tuple[Bucket, ...]:
+    return tuple(b for b in buckets if b.requests >= LEAST_REQUESTS and b.clock.n)
+
+
+def _too_long(before: Sequence[Bucket], after: Sequence[Bucket]) -> str:
+    longest = max(relaxation_s(side) for side in (before, after) if side)
+    rate = min(joined(side).rate for side in (before, after) if side)
+    if 1.25 * LEAST_REQUESTS / rate > MOST_BUCKET_S:
+        return f"too few requests: {rate:.2g} a second"
+    return f"the queue takes about {format_duration(longest)} to forget: the workers are busy nearly all the time"
+
+
+def at_equal_load(
+    before: Sequence[Bucket], after: Sequence[Bucket]
+) -> tuple[tuple[Bucket, ...], tuple[Bucket, ...]] | None:
+    """Buckets within 15 % of the common rate whose averages agree too; None when fewer than twelve a side remain."""
+    middle = median(b.rate for b in (*before, *after))
+    band = LOAD_BAND * middle + 2 * math.sqrt(middle / before[0].seconds)
+    low, high = _near(before, middle, band), _near(after, middle, band)
+    while min(len(low), len(high)) >= LEAST_BUCKETS:
+        gap = (fmean(b.rate for b in high) - fmean(b.rate for b in low)) / middle
+        if abs(gap) <= BALANCED + 2 * math.sqrt(sum(1 / sum(b.requests for b in side) for side in (low, high))):
+            return _in_order(low), _in_order(high)
+        _drop_widest(*((low, high) if gap > 0 else (high, low)), middle)
+    return None
+
+
+def _near(buckets: Sequence[Bucket], middle: float, band: float) -> list[Bucket]:
+    return sorted((b for b in buckets if abs(b.rate - middle) <= band), key=lambda b: b.rate)
+
+
+def _drop_widest(lower: list[Bucket], upper: list[Bucket], middle: float) -> None:
+    """Drop what pulls the averages apart most: the least of the lower side, or the most of the upper one."""
+    if middle - lower[0].rate >= upper[-1].rate - middle:
+        lower.pop(0)
+    else:
+        upper.pop()
+
+
+def _in_order(buckets: Sequence[Bucket]) -> tuple[Bucket, ...]:
+    return tuple(sorted(buckets, key=lambda b: b.time_s))

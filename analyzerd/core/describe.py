@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from analyzerd.core import changes
 from analyzerd.core.case import Case
 from analyzerd.core.correlate import Answer
 from analyzerd.core.impact import impact
@@ -118,7 +119,7 @@ def _from_live(
         hypotheses=_hypotheses(lead),
         recommendations=tuple(_recommend(best, case, rules)),
         consequences=tuple(_consequences(entry, foci, group, rules)),
-        timeline=tuple(_timeline(signals, rules)),
+        timeline=(*changes.told(state.changes, group.app, min(f.t0_s for f in foci)), *_timeline(signals, rules)),
         samples_of_log=tuple(_samples(signals, rules)),
         failed_requests=failed,
         all_requests=all_requests,

@@ -9,14 +9,14 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from analyzerd.core import asking, endings, growth, lifecycle, sight, watch
-from analyzerd.core.apps import Apps, app_of, ours_of
+from analyzerd.core import asking, changes, endings, growth, lifecycle, sight, trials, watch, whose
+from analyzerd.core.apps import Apps, ours_of
 from analyzerd.core.case import Case, Witnesses
-from analyzerd.core.correlate import NOWHERE, Answer, Timing, fold, open_focus, told
+from analyzerd.core.correlate import Answer, Timing, fold, open_focus, told
 from analyzerd.core.describe import Rules
 from analyzerd.core.intake import Intake
 from analyzerd.core.judge import Judged, judge
-from analyzerd.core.ledger import AppLedger, address_of, is_forged, note, note_address, note_reading
+from analyzerd.core.ledger import AppLedger, is_forged, note, note_address, note_reading
 from analyzerd.core.measure import threads_of
 from analyzerd.core.past import HISTORY_S
 from analyzerd.core.readings import add_sample, add_tally, counted, only_of, thin
@@ -98,7 +98,7 @@ class Engine:
             case Sample():
                 return self._sample(item)
             case Setting():
-                self._setting(item)
+                return self._setting(item)
             case Health():
                 return self._health(item)
             case Command():
@@ -124,6 +124,7 @@ class Engine:
                     effects += self._signal(rule, event, captures)
             lifecycle.keep_open(self.state, app, known.spell)
             effects += lifecycle.learn_usual(self.state, app, view.ours, time_s)
+            effects += trials.look(self.state, view, self._signals_of(app), self.rules)
         return effects
 
     def _watch_view(self, app: str, time_s: float, *, ended: bool) -> watch.View:
@@ -160,8 +161,10 @@ class Engine:
         if event.source == "gunicorn" and app not in self.state.ledgers:
             self.state.ledgers[app] = AppLedger(app)
         ledger = self.state.ledgers.get(app)
+        moved: list[Effect] = []
         if ledger is not None:
             note(ledger, signal)
+            moved = trials.changed(self.state, changes.of_signal(signal, ledger))
         keep(self.state.signals, signal)
         cut = endings.cut_short(rule.id, event, self._settings_of(app)) if rule.id in endings.SOURCES else None
         if cut is not None:
@@ -174,8 +177,8 @@ class Engine:
                 soon_s = self._on_grid(max(focus.asked_s, self.state.now_s) + self.options.timing.settle_s)
                 focus.due_s = min(focus.due_s or soon_s, soon_s)
         if rule.benign and not rule.opens:
-            return [lifecycle.count_benign(self.state, app, rule.benign, 1, rule.benign_because)]
-        return []
+            return [*moved, lifecycle.count_benign(self.state, app, rule.benign, 1, rule.benign_because)]
+        return moved
 
     def _app_of_event(self, event: Event) -> str:
         if event.source == "derived":
@@ -207,13 +210,16 @@ class Engine:
     def _ledger(self, app: str) -> AppLedger:
         return self.state.ledgers.setdefault(app, AppLedger(app))
 
-    def _setting(self, setting: Setting) -> None:
+    def _setting(self, setting: Setting) -> list[Effect]:
         known = self.state.settings.setdefault(setting.unit, {})
+        app = "" if "nginx" in setting.unit or not setting.unit else self.options.apps.of_unit(setting.unit)
+        change = changes.of_setting(known.get(setting.name), setting, app)
         if setting.name not in known or known[setting.name].time_s <= setting.time_s:
             known[setting.name] = setting
         if setting.name == "gunicorn.bind" and setting.value:
             note_address(self._ledger(self.options.apps.of_unit(setting.unit)), str(setting.value))
         self.intake.learn(setting)
+        return trials.changed(self.state, change)
 
     def _health(self, health: Health) -> list[Effect]:
         effects = sight.hear(self.state.heard, health)
@@ -223,7 +229,7 @@ class Engine:
     def _command(self, command: Command) -> list[Effect]:
         if command.kind == "resolve":
             return lifecycle.resolve_by(self.state, command.incident, command.actor)
-        return []
+        return trials.obey(self.state, command)
 
     # ---- time ------------------------------------------------------------------------------------------
 
@@ -279,8 +285,7 @@ class Engine:
         return effects + self._reschedule()
 
     def _judge_app(self, app: str, foci: list[Focus]) -> list[Effect]:
-        view = self._views.setdefault(app, AppSignals(self.state.signals, app, self.state.ledgers)).refresh()
-        samples = self._samples_of(app)
+        view, samples = self._signals_of(app), self._samples_of(app)
         cases = {id(f): self._case(app, f, view, samples) for f in foci}
         for focus in foci:
             # What had no answer may have one by now, and then belongs to the same incident from its first word on.
@@ -293,7 +298,11 @@ class Engine:
             focus.folded = answer.root is not None
             focus.cause = best.rule.id if best else ""
             focus.verdict = best.hypothesis.verdict.value if best else ""
-        return lifecycle.publish(self.state, app, answers, cases, self._life, self.options.timing)
+        effects = lifecycle.publish(self.state, app, answers, cases, self._life, self.options.timing)
+        return [*effects, *trials.told(self.state, effects, self.rules)]
+
+    def _signals_of(self, app: str) -> AppSignals:
+        return self._views.setdefault(app, AppSignals(self.state.signals, app, self.state.ledgers)).refresh()
 
     def _reschedule(self) -> list[Effect]:
         """Seal the questions whose time is over; give the others their next deadline."""
@@ -345,27 +354,7 @@ class Engine:
         return merged
 
     def _app_of_focus(self, focus: Focus) -> str | None:
-        """The app a question is about; None while it concerns nobody we watch."""
-        if focus.kind == "worker":
-            pid = int(focus.key)
-            if focus.scope not in ("", NOWHERE):
-                return focus.scope if self._is_of(focus, pid) else None
-            return next((app for app, ledger in self.state.ledgers.items() if ledger.knows(pid)), None)
-        if focus.scope.startswith("@"):
-            address = address_of(focus.scope[1:])
-            fields = {"upstream_address": address} if address else {}
-            return app_of(Signal(0.0, "", "", "nginx.error", None, fields, ""), self.state.ledgers)
-        return focus.scope if focus.scope in self.state.ledgers or self._watched(focus.scope) else None
-
-    def _is_of(self, focus: Focus, pid: int) -> bool:
-        """Whether a worker is of the app its witnesses name; the kernel's word for a unit needs a pid we know."""
-        ledger = self.state.ledgers.get(focus.scope)
-        if all(rule.startswith("kernel.") for rule in focus.rules):
-            return ledger is not None and ledger.knows(pid)
-        return ledger is not None or self._watched(focus.scope)
-
-    def _watched(self, app: str) -> bool:
-        return self.options.apps.is_watched(app) or app in self.options.apps.by_unit.values()
+        return whose.app_of_focus(focus, self.state.ledgers, self.options.apps)
 
     def _on_grid(self, time_s: float) -> float:
         """Let the questions of a storm fall due together; a few are answered as soon as they may be."""

@@ -16,6 +16,7 @@ from analyzerd.model import ProcessReading, Signal
 MAX_PROCESSES = 512
 MAX_MARKS = 200
 MAX_ADDRESSES = 32
+MAX_ANNOUNCED = 32
 CONTROL_SOCKET = "gunicorn.ctl"
 GRACE_DEFAULT_S = 30.0
 AFTER_DEPLOY_S = 5.0
@@ -71,7 +72,7 @@ class Mark:
 class AppLedger:
     """Everything known of one app's processes. ``bound``: addresses known from settings or its sockets.
 
-    ``timed_out``: when the arbiter first gave a worker up, by its pid.
+    ``timed_out``: when the arbiter first gave a worker up, by its pid. ``announced``: deploys (from, to) of people.
     """
 
     app: str
@@ -80,6 +81,7 @@ class AppLedger:
     marks: list[Mark] = field(default_factory=list)
     bound: list[str] = field(default_factory=list)
     timed_out: dict[int, float] = field(default_factory=dict)
+    announced: list[tuple[float, float]] = field(default_factory=list)
     changes: int = 0
 
     @property
@@ -116,6 +118,7 @@ class AppLedger:
 
     def deploys(self, grace_s: float = GRACE_DEFAULT_S) -> Iterator[tuple[float, float]]:
         """Windows (from, to) in which errors are the noise of a stop, restart or reload by a person."""
+        yield from ((from_s, to_s + AFTER_DEPLOY_S) for from_s, to_s in self.announced)
         starts = [m.time_s for m in self.marks if m.kind in ("start", "boot")]
         for mark in self.marks:
             if not mark.kind.startswith(("signal:", "stopping", "reloading")):
@@ -128,6 +131,7 @@ class AppLedger:
     def prune(self, before_s: float) -> None:
         """Forget marks and the oldest processes beyond what any window can still ask for."""
         self.changes += 1
+        self.announced = [one for one in self.announced if one[1] >= before_s][-MAX_ANNOUNCED:]
         marks = sorted((m for m in self.marks if m.time_s >= before_s), key=lambda m: (m.time_s, m.kind))
         self.marks = marks[-MAX_MARKS:]
         masters = [m for m in self.masters.values() if m.ended_s is None or m.ended_s >= before_s]

@@ -10,14 +10,16 @@ from dataclasses import dataclass, field, replace
 import msgspec
 
 from analyzerd.core.baselines import Baseline, Gathered
+from analyzerd.core.buckets import Bucket
 from analyzerd.core.growth import Curve
 from analyzerd.core.intake import StreamState
 from analyzerd.core.ledger import AppLedger
+from analyzerd.core.promises import Promised
 from analyzerd.core.readings import tallies_worth_saving, worth_saving
 from analyzerd.core.watch import Watched
-from analyzerd.model import AccessTally, Health, Incident, Sample, Setting, Signal
+from analyzerd.model import AccessTally, Change, Health, Incident, Sample, Setting, Signal
 
-FORMAT = "analyzerd.engine/5"
+FORMAT = "analyzerd.engine/6"
 """Bumped when the shape below changes: the store sets an older state aside and the engine starts fresh."""
 
 
@@ -93,13 +95,16 @@ class EngineState:
     hours: dict[str, Gathered] = field(default_factory=dict)
     baselines: dict[str, Baseline] = field(default_factory=dict)
     endings: list[AccessTally] = field(default_factory=list)
+    changes: list[Change] = field(default_factory=list)
+    promises: dict[str, Promised] = field(default_factory=dict)
+    measured: dict[str, list[Bucket]] = field(default_factory=dict)
 
 
 def encode(state: EngineState) -> bytes:
-    """The state as JSON. Samples are large: only those still in use are saved; baselines are saved by themselves."""
+    """The state as JSON. Samples are large: only those still in use are saved; what grows slowly is saved by itself."""
     oldest_s = min((f.t0_s for f in state.foci if not f.sealed), default=None)
     samples, tallies = worth_saving(state.samples, oldest_s), tallies_worth_saving(state.tallies)
-    hot = replace(state, samples=samples, tallies=tallies, baselines={})
+    hot = replace(state, samples=samples, tallies=tallies, baselines={}, measured={})
     return msgspec.json.encode(hot, enc_hook=_plain)
 
 

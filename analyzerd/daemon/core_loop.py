@@ -12,12 +12,13 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 from analyzerd.core.baselines import decode_baseline
+from analyzerd.core.buckets import GRID_S, KEPT, decode_bucket
 from analyzerd.core.engine import Engine
 from analyzerd.core.state import FORMAT, decode, encode
 from analyzerd.daemon.clock import now_s
 from analyzerd.daemon.inbox import Inbox
 from analyzerd.daemon.redacted import redacted
-from analyzerd.model import Batch, Blind, Checkpoint, Effect, Health, Probe, Sample, SaveIncident, Tick
+from analyzerd.model import Batch, Blind, Checkpoint, Effect, Health, Probe, Sample, SaveIncident, SaveVerified, Tick
 from analyzerd.rules.schema import RuleSet
 from analyzerd.store.db import Store
 
@@ -55,6 +56,7 @@ class CoreLoop:
         self._caught_up = not engine.state.now_s
         self._effects: list[Effect] = []
         self._checkpoints: dict[str, Checkpoint] = {}
+        self._done: list[int] = []
         self._changed = False
         self._committed_s = 0.0
         self._pruned_s = 0.0
@@ -82,14 +84,23 @@ class CoreLoop:
             self._take(batch)
         time_s = now_s()
         if self._may_tick(batches):
+            self._obey()
             due_s = self.engine.next_deadline()
             self._changed |= due_s is not None and due_s <= time_s
             self._effects += self.engine.step(Tick(time_s))
-        self._commit(time_s, at_once=_has_incident(self._effects))
+        self._commit(time_s, at_once=_is_to_be_sent(self._effects))
         self.progress_s = time.monotonic()
         if self.progress_s - self._pruned_s >= PRUNE_EVERY_S:
             self._pruned_s = self.progress_s
             self._store.prune(time_s - KEEP_S)
+
+    def _obey(self) -> None:
+        """Carry out what people have asked for; each is done with the commit that holds its effects."""
+        for number, command in self._store.commands():
+            if number not in self._done:
+                self._do(self.engine.step(command))
+                self._done.append(number)
+                self._changed = True
 
     def _take(self, batch: Batch) -> None:
         for item in batch.inputs:
@@ -122,10 +133,11 @@ class CoreLoop:
             return
         effects = [redacted(effect) for effect in self._effects]
         state = encode(self.engine.state) if self._changed or effects else None
-        self._store.commit(effects, tuple(self._checkpoints.values()), state, time_s)
-        if _has_incident(effects):
+        self._store.commit(effects, tuple(self._checkpoints.values()), state, time_s, self._done)
+        if _is_to_be_sent(effects):
             self._wake_sender.set()
-        self._effects, self._checkpoints, self._changed, self._committed_s = [], {}, False, time_s
+        self._effects, self._checkpoints, self._done, self._changed = [], {}, [], False
+        self._committed_s = time_s
 
     def _reload(self) -> None:
         self.reload.clear()
@@ -155,6 +167,9 @@ def restored(store: Store, build: Callable[..., Engine]) -> Engine:
     engine = build(decode(blob) if blob else None)
     known = {app: decode_baseline(content) for app, content in store.baselines().items()}
     engine.state.baselines = {app: baseline for app, baseline in known.items() if baseline is not None}
+    for app, content in store.buckets(engine.state.now_s - KEPT * GRID_S):
+        if (bucket := decode_bucket(content)) is not None:
+            engine.state.measured.setdefault(app, []).append(bucket)
     return engine
 
 
@@ -163,5 +178,5 @@ def state_format() -> str:
     return FORMAT
 
 
-def _has_incident(effects: Iterable[Effect]) -> bool:
-    return any(isinstance(effect, SaveIncident) for effect in effects)
+def _is_to_be_sent(effects: Iterable[Effect]) -> bool:
+    return any(isinstance(effect, SaveIncident | SaveVerified) for effect in effects)

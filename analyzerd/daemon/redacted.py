@@ -4,7 +4,20 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from analyzerd.model import Blind, Effect, Incident, Recommendation, SaveIncident, Value
+from analyzerd.model import (
+    Advised,
+    Blind,
+    Change,
+    Effect,
+    Incident,
+    Recommendation,
+    SaveAdvised,
+    SaveChange,
+    SaveIncident,
+    SaveVerified,
+    Value,
+    Verified,
+)
 from analyzerd.render.redact import redact
 
 
@@ -14,7 +27,30 @@ def redacted(effect: Effect) -> Effect:
         return replace(effect, incident=_incident(effect.incident))
     if isinstance(effect, Blind):
         return replace(effect, health=replace(effect.health, why=redact(effect.health.why)))
+    if isinstance(effect, SaveChange):
+        return replace(effect, change=_change(effect.change))
+    if isinstance(effect, SaveAdvised):
+        return replace(effect, advised=_advised(effect.advised))
+    if isinstance(effect, SaveVerified):
+        return replace(effect, verified=_verified(effect.verified))
     return effect
+
+
+def _change(change: Change) -> Change:
+    what, where = redact(change.what), redact(change.where)
+    return replace(change, what=what, where=where, before=_value(change.before), after=_value(change.after))
+
+
+def _advised(one: Advised) -> Advised:
+    promise, because = redact(one.promise), redact(one.because)
+    values = (_value(one.current), _value(one.proposed))
+    return replace(one, promise=promise, because=because, current=values[0], proposed=values[1])
+
+
+def _verified(one: Verified) -> Verified:
+    before, after, proposed = (_value(value) for value in (one.before, one.after, one.proposed))
+    because, rollback = redact(one.because), redact(one.rollback)
+    return replace(one, before=before, after=after, proposed=proposed, because=because, rollback=rollback)
 
 
 def _incident(incident: Incident) -> Incident:

@@ -19,7 +19,7 @@ from analyzerd.notify.console import Console
 from analyzerd.notify.contract import Sink, Words
 from analyzerd.probes.control_socket import ControlSocketProbe
 from analyzerd.probes.machine import MachineProbe
-from analyzerd.render import blocks, text
+from analyzerd.render import blocks, text, verdict
 from analyzerd.rules.layers import build
 from analyzerd.rules.schema import RuleSet
 from analyzerd.sources.journal import JournalSource
@@ -34,13 +34,17 @@ STATSD_MEND = (
 )
 USUAL_FILES = tuple(FileConfig(path=path, kind=kind, unit=NGINX_UNIT) for path, kind in NGINX_LOGS)
 
-BLOCK_WORDS = Words(blocks.message, blocks.thread, blocks.plain, blocks.followup, blocks.summary)
+BLOCK_WORDS = Words(
+    blocks.message, blocks.thread, blocks.plain, blocks.followup, blocks.summary, verdict.blocks, verdict.plain
+)
 TEXT_WORDS = Words(
     message=lambda incident, reason: {"text": text.incident_text(incident, reason)},
     thread=lambda incident: {"text": text.incident_text(incident, full=True)},
     plain=lambda incident, reason: {"text": text.incident_text(incident, reason)},
     followup=lambda incident, reason: {"text": text.followup_text(incident, reason)},
     summary=lambda incidents: {"text": text.summary_text(incidents)},
+    verdict=lambda verified: {"text": verdict.text(verified)},
+    plain_verdict=lambda verified: {"text": verdict.text(verified)},
 )
 
 

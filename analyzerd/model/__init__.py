@@ -6,6 +6,17 @@ Text that came from a log is untrusted wherever it stands.
 
 from __future__ import annotations
 
+from analyzerd.model.changes import (
+    Advised,
+    Change,
+    Figures,
+    Outcome,
+    SaveAdvised,
+    SaveBucket,
+    SaveChange,
+    SaveVerified,
+    Verified,
+)
 from analyzerd.model.findings import (
     Benign,
     Blind,
@@ -56,10 +67,12 @@ from analyzerd.model.words import (
 
 __all__ = [
     "AccessTally",
+    "Advised",
     "Batch",
     "Benign",
     "Blind",
     "CgroupReading",
+    "Change",
     "Checkpoint",
     "Clock",
     "Command",
@@ -71,6 +84,7 @@ __all__ = [
     "Event",
     "Evidence",
     "Fields",
+    "Figures",
     "Health",
     "HostReading",
     "Hypothesis",
@@ -78,13 +92,18 @@ __all__ = [
     "Input",
     "Lines",
     "ListenerReading",
+    "Outcome",
     "Probe",
     "ProcessReading",
     "Recommendation",
     "Sample",
+    "SaveAdvised",
     "SaveBaseline",
     "SaveBenign",
+    "SaveBucket",
+    "SaveChange",
     "SaveIncident",
+    "SaveVerified",
     "Setting",
     "Severity",
     "Signal",
@@ -94,4 +113,5 @@ __all__ = [
     "Truth",
     "Value",
     "Verdict",
+    "Verified",
 ]

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from analyzerd.model.changes import SaveAdvised, SaveBucket, SaveChange, SaveVerified
 from analyzerd.model.inputs import Health
 from analyzerd.model.words import Fields, Severity, State, Truth, Value, Verdict
 
@@ -170,4 +171,5 @@ class Probe:
     silent_s: float
 
 
-Effect: TypeAlias = SaveIncident | CountSignals | SaveBenign | Blind | SaveBaseline | Probe
+Kept: TypeAlias = SaveChange | SaveAdvised | SaveVerified | SaveBucket
+Effect: TypeAlias = SaveIncident | CountSignals | SaveBenign | Blind | SaveBaseline | Probe | Kept

@@ -150,12 +150,19 @@ class Health:
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """What a person asked for (deploy start, deploy finish, resolve)."""
+    """What a person asked for: resolve, dismiss, deploy-start, deploy-finish.
+
+    ``incident``: its id, or a recommendation's. ``app``: '' for all. ``note``: what is deployed. ``for_s``: when it
+    is taken for ended if nobody says so.
+    """
 
     time_s: float
     kind: str
     incident: str = ""
     actor: str = ""
+    app: str = ""
+    note: str = ""
+    for_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from analyzerd.errors import DeliveryError
-from analyzerd.model import Incident
+from analyzerd.model import Incident, Verified
 
 Payload = Mapping[str, Any]
 """``text`` (always) and ``blocks`` (Slack): what to show, without any address."""
@@ -18,7 +18,8 @@ class Words:
     """The pure functions that turn incidents into payloads; given by the shell, which knows the sink.
 
     ``plain`` is the smallest form, for a sink that refused the full one. ``followup`` is the one-line
-    change of state for sinks that cannot edit. ``merged``: the incident is part of another one.
+    change of state for sinks that cannot edit. ``merged``: the incident is part of another one. ``verdict``: what
+    came of a change, in full or in the smallest form.
     """
 
     message: Callable[[Incident, str], Payload]
@@ -26,6 +27,8 @@ class Words:
     plain: Callable[[Incident, str], Payload]
     followup: Callable[[Incident, str], Payload]
     summary: Callable[[Sequence[Incident]], Payload]
+    verdict: Callable[[Verified], Payload]
+    plain_verdict: Callable[[Verified], Payload]
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +118,8 @@ class Delivery(Protocol):
     def last_attempt_s(self) -> float | None: ...  # noqa: D102
     @property
     def incident(self) -> Incident | None: ...  # noqa: D102
+    @property
+    def verified(self) -> Verified | None: ...  # noqa: D102
     @property
     def members(self) -> tuple[Incident, ...]: ...  # noqa: D102
 

@@ -177,6 +177,8 @@ def _payload(sink: Sink, words: Words, row: Delivery) -> Payload | None:
     """Choose the words for a row; None when this sink has nothing to show for it."""
     if row.part == "summary":
         return words.summary(row.members)
+    if row.verified is not None:
+        return (words.plain_verdict if row.plain else words.verdict)(row.verified)
     if row.incident is None or (row.part == "thread" and not sink.edits):
         return None
     if row.part == "thread":
@@ -188,7 +190,7 @@ def _payload(sink: Sink, words: Words, row: Delivery) -> Payload | None:
 
 def _key(sink: Sink, words: Words, row: Delivery, payload: Payload | None) -> str:
     """Tell what is shown: all of it where it can be edited, else only the state."""
-    if not sink.edits and row.incident is not None:
+    if not sink.edits and row.incident is not None and row.verified is None:
         return _digest(words.followup(row.incident, row.reason))
     return _digest(payload)
 

@@ -56,6 +56,7 @@ def read_cause(table: Table, facts: Names, solvers: Names) -> CauseRule:
         min_count=table.whole("min_count", 1),
         recommend=tuple(_advice(node, known) for node in table.items("recommend")),
         verify=_sentence(table, "verify", known),
+        moves=table.choice("moves", words.MOVES, ""),
         tests=tuple(_test(node) for node in table.items("tests")),
         origin=table.node.place.path,
     )

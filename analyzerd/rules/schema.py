@@ -155,6 +155,7 @@ class CauseRule:
     evidence in. ``benign``: this cause is no incident, it is counted as the benign finding of its id.
     ``info_when``: while this is TRUE the incident is no alert, its severity is info, and the summary ends with its
     ``says``. ``rank``: among equals, the lower wins (hard evidence first). ``min_count``: opening signals needed.
+    ``moves``: the gauge that falls when the advice is followed and right (``idle up``: that rises).
     """
 
     id: str
@@ -181,6 +182,7 @@ class CauseRule:
     min_count: int = 1
     recommend: tuple[Advice, ...] = ()
     verify: str = ""
+    moves: str = ""
     tests: tuple[RuleTest, ...] = ()
     origin: str = ""
 

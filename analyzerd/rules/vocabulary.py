@@ -29,8 +29,14 @@ MATCHED_FIELDS = ("text", "message", "exception_text", "exception_detail", "root
 CAUSE_KEYS = (
     "rule", "kind", "status", "title", "guide_cause", "severity", "prior", "rank", "benign", "applies",
     "opens_on", "key", "min_count", "description", "references", "evidence", "against", "because",
-    "explains_away", "folds", "folds_within", "info_when", "critical_when", "recommend", "verify", "tests",
+    "explains_away", "folds", "folds_within", "info_when", "critical_when", "recommend", "verify",
+    "moves", "tests",
 )  # fmt: skip
+MOVES = (
+    "queue_p95", "run_queue", "imbalance", "accept_queue", "throttled", "major_faults", "faults_per_request",
+    "utilisation", "service_mean", "idle up", "switches", "cpu_ratio up", "memory_bytes",
+)  # fmt: skip
+"""Gauges that a cause may name as what its advice acts on (core/meter.py measures them)."""
 CONDITION_KEYS = (
     "id", "signal", "absent", "fact", "setting", "is", "join", "within", "where", "count", "weight",
     "decisive", "required", "says", "says_not", "missing",

@@ -14,14 +14,20 @@ from analyzerd.model import (
     Benign,
     Blind,
     Checkpoint,
+    Command,
     CountSignals,
     Effect,
     Health,
     Incident,
+    SaveAdvised,
     SaveBaseline,
     SaveBenign,
+    SaveBucket,
+    SaveChange,
     SaveIncident,
+    SaveVerified,
 )
+from analyzerd.store import ledger
 from analyzerd.store.connection import connect, connect_readonly, transaction, translated
 from analyzerd.store.content import decode_incident, encode_incident, storable
 from analyzerd.store.queueing import queue_incident
@@ -32,7 +38,7 @@ _PRUNE_INCIDENTS = (
 )
 
 
-class Store:
+class Store(ledger.Ledger):
     """The open database. Every method raises StoreError when the file cannot be used."""
 
     def __init__(
@@ -58,11 +64,17 @@ class Store:
         return cls(path, connection=connect_readonly(Path(path), busy_timeout_s))
 
     def commit(
-        self, effects: Sequence[Effect], checkpoints: Sequence[Checkpoint], state: bytes | None, now_s: float
+        self,
+        effects: Sequence[Effect],
+        checkpoints: Sequence[Checkpoint],
+        state: bytes | None,
+        now_s: float,
+        done: Sequence[int] = (),
     ) -> None:
         """Save a step's effects, the checkpoints that became true and the engine's state: all or nothing.
 
-        An incident whose content is already stored changes nothing and is not queued again.
+        An incident whose content is already stored changes nothing and is not queued again. ``done``: numbers of
+        the commands that were carried out.
         """
         with transaction(self._db, self._path):
             for effect in effects:
@@ -71,6 +83,7 @@ class Store:
                 "INSERT INTO checkpoints VALUES (?, ?) ON CONFLICT (stream) DO UPDATE SET position = excluded.position",
                 [(point.stream, point.position) for point in checkpoints],
             )
+            self._db.executemany("DELETE FROM commands WHERE id = ?", [(number,) for number in done])
             if state is not None:
                 self._db.execute("INSERT OR REPLACE INTO engine_state VALUES (1, ?, ?)", (self._state_format, state))
 
@@ -87,6 +100,8 @@ class Store:
             case SaveBaseline():
                 row = (storable(effect.app), effect.time_s, effect.content)
                 self._db.execute("INSERT OR REPLACE INTO baselines VALUES (?, ?, ?)", row)
+            case SaveChange() | SaveAdvised() | SaveVerified() | SaveBucket():
+                ledger.save(self._db, effect, self._sinks, now_s)
 
     def _save_incident(self, effect: SaveIncident, now_s: float) -> None:
         incident, content = effect.incident, encode_incident(effect.incident)
@@ -132,6 +147,12 @@ class Store:
             (spot.source, storable(spot.unit), storable(spot.why), storable(spot.mend), spot.time_s),
         )
 
+    def ask(self, command: Command) -> None:
+        """Leave a command for the daemon, which reads them every second."""
+        with transaction(self._db, self._path):
+            row = (command.time_s, ledger.encoded(command))
+            self._db.execute("INSERT INTO commands (time_s, content) VALUES (?, ?)", row)
+
     def prune(self, before_s: float) -> int:
         """Forget resolved incidents last seen before ``before_s`` and older counts; return how many."""
         with transaction(self._db, self._path):
@@ -140,6 +161,7 @@ class Store:
             self._db.execute("DELETE FROM signal_counts WHERE hour_s < ?", (before_s,))
             self._db.execute("DELETE FROM benign WHERE last_s < ?", (before_s,))
             self._db.execute("DELETE FROM baselines WHERE saved_s < ?", (before_s,))
+            ledger.prune(self._db, before_s)
             return gone.rowcount
 
     def load_checkpoints(self) -> tuple[Checkpoint, ...]:

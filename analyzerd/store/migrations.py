@@ -49,4 +49,25 @@ _BASELINES = """
 CREATE TABLE baselines (app TEXT PRIMARY KEY, saved_s REAL NOT NULL, content BLOB NOT NULL) STRICT
 """
 
-MIGRATIONS: tuple[str, ...] = (_FIRST, _BASELINES)
+_LEDGER = """
+CREATE TABLE changes (
+  app TEXT NOT NULL, time_s REAL NOT NULL, kind TEXT NOT NULL, what TEXT NOT NULL, content BLOB NOT NULL,
+  PRIMARY KEY (time_s, app, kind, what)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE recommendations (
+  id TEXT PRIMARY KEY, incident TEXT NOT NULL, app TEXT NOT NULL, cause TEXT NOT NULL, setting TEXT NOT NULL,
+  state TEXT NOT NULL, made_s REAL NOT NULL, saved_s REAL NOT NULL, content BLOB NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE verdicts (
+  id TEXT PRIMARY KEY, incident TEXT NOT NULL, cause TEXT NOT NULL, outcome TEXT NOT NULL, decided_s REAL NOT NULL,
+  content BLOB NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE buckets (
+  app TEXT NOT NULL, time_s REAL NOT NULL, content BLOB NOT NULL, PRIMARY KEY (app, time_s)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE commands (
+  id INTEGER PRIMARY KEY, time_s REAL NOT NULL, content BLOB NOT NULL
+) STRICT
+"""
+
+MIGRATIONS: tuple[str, ...] = (_FIRST, _BASELINES, _LEDGER)

@@ -13,17 +13,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from analyzerd.model import Incident
+from analyzerd.model import Incident, Verified
 from analyzerd.store.connection import connect, connect_readonly, transaction, translated
 from analyzerd.store.content import decode_incident
+from analyzerd.store.ledger import decode
 
 SUMMARY = "summary"
 
 _READY = (
     "FROM outbox AS o LEFT JOIN incidents AS i ON i.id = o.incident "
+    "LEFT JOIN verdicts AS v ON 'verdict ' || v.id = o.part "
     "LEFT JOIN outbox AS m ON m.sink = o.sink AND m.incident = o.incident AND m.part = 'message' "
-    "AND o.part = 'thread' LEFT JOIN sinks AS s ON s.sink = o.sink "
-    "WHERE o.state = 'due' AND o.target > o.shown AND (o.part != 'thread' OR m.ref != '') "
+    "AND o.part NOT IN ('message', 'summary') LEFT JOIN sinks AS s ON s.sink = o.sink "
+    "WHERE o.state = 'due' AND o.target > o.shown AND (o.part IN ('message', 'summary') OR m.ref != '' "
+    # What came of a change is told even where the problem itself was told by a summary alone.
+    "OR (v.id IS NOT NULL AND m.state != 'due')) "
 )
 _WHEN = "max(o.not_before_s, coalesce(s.not_before_s, 0))"
 # Summaries, then what nobody has seen (worst first), then edits, the longest unchanged first.
@@ -38,7 +42,10 @@ _UNSEEN = (
     "AND o.summary IS NULL AND o.after_ref = '' AND min(o.queued_s, i.last_seen_s) <= ? "
     "ORDER BY i.first_seen_s, i.id"
 )
-_COLUMNS = "o.*, i.content AS content, coalesce(i.reason, '') AS reason, coalesce(m.ref, '') AS parent_ref"
+_COLUMNS = (
+    "o.*, i.content AS content, v.content AS verdict, coalesce(i.reason, '') AS reason, "
+    "coalesce(m.ref, '') AS parent_ref"
+)
 _SAME = (
     "id", "sink", "part", "reason", "target", "shown", "ref", "parent_ref", "shown_key", "after_ref",
     "attempts",     "first_attempt_s", "last_attempt_s", "queued_s", "not_before_s", "state", "why",
@@ -52,6 +59,7 @@ class Row:
     ``in_doubt``: an attempt to post was begun and its outcome is not known.
     ``after_ref``: messages up to this one are lost for editing and must not be adopted.
     ``incident`` is the newest stored content; None for a summary, whose ``members`` are incidents.
+    ``verified``: what a part that is a verdict says.
     """
 
     id: int
@@ -76,6 +84,7 @@ class Row:
     why: str
     incident: Incident | None
     members: tuple[Incident, ...] = ()
+    verified: Verified | None = None
 
 
 class Outbox:
@@ -100,8 +109,10 @@ class Outbox:
     def rows(self) -> tuple[Row, ...]:
         """Return every row, for a person to look at."""
         where = (
-            "FROM outbox AS o LEFT JOIN incidents AS i ON i.id = o.incident LEFT JOIN outbox AS m "
-            "ON m.sink = o.sink AND m.incident = o.incident AND m.part = 'message' AND o.part = 'thread' "
+            "FROM outbox AS o LEFT JOIN incidents AS i ON i.id = o.incident "
+            "LEFT JOIN verdicts AS v ON 'verdict ' || v.id = o.part LEFT JOIN outbox AS m "
+            "ON m.sink = o.sink AND m.incident = o.incident AND m.part = 'message' "
+            "AND o.part NOT IN ('message', 'summary') "
             "ORDER BY o.queued_s, o.id"
         )
         return tuple(self._row(found) for found in self._select(where))
@@ -163,7 +174,8 @@ class Outbox:
         )
         with transaction(self._db, self._path):
             self._db.execute(
-                f"UPDATE outbox SET {fresh} WHERE id = ?1 OR (part = 'thread' AND (sink, incident) IN "  # noqa: S608
+                f"UPDATE outbox SET {fresh} WHERE id = ?1 "  # noqa: S608
+                "OR (part NOT IN ('message', 'summary') AND (sink, incident) IN "
                 "(SELECT sink, incident FROM outbox WHERE id = ?1 AND part = 'message'))",
                 (row_id,),
             )
@@ -224,7 +236,7 @@ class Outbox:
             told = row["state"] == "resolved"
             self._db.execute(
                 "UPDATE outbox SET summary = ?, state = CASE WHEN ? THEN 'covered' ELSE state END "
-                "WHERE sink = ? AND incident = ?",
+                "WHERE sink = ? AND incident = ? AND part IN ('message', 'thread')",
                 (number, told, sink, row["incident"]),
             )
 
@@ -250,6 +262,7 @@ class Outbox:
             in_doubt=bool(found["attempting"]),
             incident=decode_incident(found["content"]) if found["content"] else None,
             members=self._members(found["members"]),
+            verified=decode(Verified, found["verdict"]) if found["verdict"] else None,
         )
 
     def _members(self, listed: str) -> tuple[Incident, ...]:

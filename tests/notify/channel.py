@@ -10,12 +10,14 @@ from analyzerd.model import Incident
 from analyzerd.notify.contract import Sink, Words
 from analyzerd.notify.sender import Sender
 from analyzerd.notify.slack import SlackChannel
-from analyzerd.render import blocks
+from analyzerd.render import blocks, verdict
 from analyzerd.store.db import Store
 from analyzerd.store.outbox import Outbox
 from tests.made_incidents import saved
 
-WORDS = Words(blocks.message, blocks.thread, blocks.plain, blocks.followup, blocks.summary)
+WORDS = Words(
+    blocks.message, blocks.thread, blocks.plain, blocks.followup, blocks.summary, verdict.blocks, verdict.plain
+)
 SINK = "slack:C0ALERTS"
 NOW_S = time.time()  # noqa: TID251 - the stand-in stamps messages with the real time
 

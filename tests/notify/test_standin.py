@@ -107,6 +107,8 @@ def test_the_terminal_shows_the_message_once_and_then_its_end(tmp_path: Path) ->
         plain=lambda one, why: {"text": incident_text(one, why)},
         followup=lambda one, why: {"text": followup_text(one, why)},
         summary=lambda many: {"text": summary_text(many)},
+        verdict=lambda one: {"text": one.because},
+        plain_verdict=lambda one: {"text": one.because},
     )
     post = Post(tmp_path / "state.db", {"console": (Console(printed), words)})
     for incident in (OUT_OF_MEMORY, RESOLVED):

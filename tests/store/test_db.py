@@ -105,7 +105,7 @@ def test_a_newer_database_is_refused_naming_both_versions(path: Path) -> None:
         db.execute("PRAGMA user_version=99")
     db.close()
     for opening in (Store, Store.open_readonly):
-        with pytest.raises(StoreError, match=r"version 99.*up to 2"):
+        with pytest.raises(StoreError, match=r"version 99.*up to 3"):
             opening(path)
 
 

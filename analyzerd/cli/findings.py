@@ -90,6 +90,7 @@ def _recommendation(r: Recommendation) -> dict[str, Any]:
         "diff": r.diff,
         "rollback": r.rollback,
         "verify": redact(r.verify),
+        "tied_to": r.tied_to,
     }
 
 

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from analyzerd.core.footprint import TIGHT_SHARE, Need, Seen, boot_size, need
+from analyzerd.core.footprint import Need, Seen, boot_size, need
 from analyzerd.core.ledger import AppLedger
+from analyzerd.core.plan.formulas import TIGHT_SHARE
 from analyzerd.model import Fields
 
 EVERY_S = 60.0

@@ -9,11 +9,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from analyzerd.core import changes
+from analyzerd.core.advise import recommend
+from analyzerd.core.agree import asked_by
 from analyzerd.core.case import Case
 from analyzerd.core.correlate import Answer
 from analyzerd.core.impact import impact
 from analyzerd.core.judge import VERDICT_RANK, Judged, fill, holds
-from analyzerd.core.solvers import SOLVERS
 from analyzerd.core.state import EngineState, Focus, OpenIncident
 from analyzerd.model import (
     Hypothesis,
@@ -23,7 +24,7 @@ from analyzerd.model import (
     Signal,
     Verdict,
 )
-from analyzerd.rules.schema import Advice, CauseRule, SignalRule
+from analyzerd.rules.schema import CauseRule, SignalRule
 
 MAX_TIMELINE = 12
 MAX_SAMPLES = 5
@@ -63,6 +64,12 @@ def describe(
     return fresh if entry.told is None else _with_sealed(fresh, entry.told, entry)
 
 
+def beside(state: EngineState, entry: OpenIncident) -> list[Incident]:
+    """The other open incidents of the app."""
+    app, others = entry.incident.app, state.incidents.values()
+    return [o.incident for o in others if o is not entry and not o.closed and o.incident.app == app]
+
+
 def _with_sealed(fresh: Incident, told: Incident, entry: OpenIncident) -> Incident:
     """Keep what sealed questions have shown; their answer too, unless the open ones have a surer one."""
     moments = dict.fromkeys((*told.timeline, *fresh.timeline))
@@ -82,8 +89,14 @@ def _with_sealed(fresh: Incident, told: Incident, entry: OpenIncident) -> Incide
         confidence=told.confidence,
         because=told.because,
         hypotheses=told.hypotheses,
-        recommendations=told.recommendations,
+        recommendations=_fuller(told.recommendations, fresh.recommendations),
     )
+
+
+def _fuller(told: tuple[Recommendation, ...], fresh: tuple[Recommendation, ...]) -> tuple[Recommendation, ...]:
+    """What was told stays, unless by now values are known that were not."""
+    known = [sum(r.proposed is not None for r in advice) for advice in (told, fresh)]
+    return fresh if known[1] > known[0] else told
 
 
 def _surety(incident: Incident) -> tuple[int, float]:
@@ -117,7 +130,7 @@ def _from_live(
         occurrences=entry.sealed_occurrences + len(group.roots),
         counts=_counts(entry, foci),
         hypotheses=_hypotheses(lead),
-        recommendations=tuple(_recommend(best, case, rules)),
+        recommendations=recommend(best.rule, case, rules.signals, asked_by(beside(state, entry))),
         consequences=tuple(_consequences(entry, foci, group, rules)),
         timeline=(*changes.told(state.changes, group.app, min(f.t0_s for f in foci)), *_timeline(signals, rules)),
         samples_of_log=tuple(_samples(signals, rules)),
@@ -167,27 +180,6 @@ def _counts(entry: OpenIncident, foci: Iterable[Focus]) -> dict[str, int]:
         for rule, n in focus.rules.items():
             counts[rule] = counts.get(rule, 0) + n
     return dict(sorted(counts.items()))
-
-
-def _recommend(best: Judged, case: Case, rules: Rules) -> Iterable[Recommendation]:
-    for advice in best.rule.recommend:
-        if advice.when is None or holds(advice.when, case, rules.signals):
-            yield _advice(advice, best.rule, case)
-
-
-def _advice(advice: Advice, rule: CauseRule, case: Case) -> Recommendation:
-    answer = SOLVERS[advice.solver](case) if advice.solver else None
-    file, line = case.origin(advice.setting)
-    return Recommendation(
-        setting=advice.setting,
-        says=fill(advice.says, case),
-        current=answer.current if answer else case.setting(advice.setting),
-        proposed=answer.proposed or None if answer else None,
-        arithmetic=answer.arithmetic if answer else "",
-        file=file,
-        line=line,
-        verify=fill(advice.verify or rule.verify, case),
-    )
 
 
 def _consequences(entry: OpenIncident, foci: Iterable[Focus], group: Group, rules: Rules) -> list[str]:

@@ -13,6 +13,7 @@ from analyzerd.core.defaults import in_effect
 from analyzerd.core.estimators import slope
 from analyzerd.core.growth import Curve, Points
 from analyzerd.core.measure import Ours
+from analyzerd.core.plan.formulas import fit
 from analyzerd.model import ProcessReading, Sample, Setting
 
 MATURE_S = 600.0
@@ -20,7 +21,6 @@ MATURE_S = 600.0
 LEAST_READINGS = 10
 JUST_NOW_S = 60.0
 HIGH_SHARE = 0.95
-TIGHT_SHARE = 0.90
 RESERVE_SHARE = 0.10
 RESERVE_MIN_BYTES = 256 << 20
 TREND_S = 3600.0
@@ -72,9 +72,7 @@ class Need:
 
     def fits(self, boot: float = 0.0) -> int:
         """How many workers would not be too many; with ``boot`` also while they are reloaded."""
-        plain = (TIGHT_SHARE * self.limit - self.reserve - self.master) / self.per_worker
-        reloading = (self.limit - self.reserve - self.master) / (self.per_worker + boot)
-        return math.floor(min(plain, reloading) if boot else plain)
+        return fit(self.limit, self.reserve, self.master, self.per_worker, boot)
 
 
 def reserve_of(limit: float) -> float:
@@ -86,7 +84,7 @@ def need(seen: Seen) -> Need | None:
     """What the configured workers need when all are grown up; None where that or the limit is not measured."""
     mature = {pid: points for pid, points in _mature(seen).items() if points}
     sizes = sorted(size for points in mature.values() for _, size in points)
-    crew, limit = _workers(seen), _limit(seen)
+    crew, limit = _workers(seen), limit_of(seen)
     if crew is None or limit is None or len(sizes) < LEAST_READINGS or len(mature) < min(2, crew):
         return None
     return Need(
@@ -174,8 +172,8 @@ def _master(seen: Seen) -> float:
     return 0.0
 
 
-def _limit(seen: Seen) -> tuple[float, bool] | None:
-    """What the app may use: the unit's own limit or what the machine's other programs leave, the smaller one."""
+def limit_of(seen: Seen) -> tuple[float, bool] | None:
+    """What the app may use, the smaller one: the unit's own limit (True) or what other programs leave (False)."""
     own = [c.memory_limit_bytes for s in seen.newest for c in s.cgroups if seen.ours.unit(c.unit)]
     left = _left_by_others(seen)
     known = [(float(limit), True) for limit in own[-1:] if limit] + ([(left, False)] if left is not None else [])

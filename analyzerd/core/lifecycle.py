@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from analyzerd.core import patience
+from analyzerd.core.agree import agreed
 from analyzerd.core.baselines import HISTORY_S, Baseline, Gathered, encode_baseline, gather, learn
 from analyzerd.core.case import Case
 from analyzerd.core.correlate import SLOWNESS, Answer, Timing
@@ -92,6 +93,20 @@ def _converge(state: EngineState, group: Group, cases: Mapping[int, Case], rules
         after = replace(after, revision=before.revision + 1)
         effects.append(SaveIncident(after, "corrected" if after.cause != before.cause else "updated"))
     entry.incident = after
+    return effects + _agree(state, entry)
+
+
+def _agree(state: EngineState, newest: OpenIncident) -> list[Effect]:
+    """No two open incidents of an app give two values for one setting."""
+    effects: list[Effect] = []
+    for other in state.incidents.values():
+        if other is newest or other.closed or other.incident.app != newest.incident.app:
+            continue
+        after = agreed(other.incident, newest.incident)
+        if after.recommendations != other.incident.recommendations:
+            other.incident = replace(after, revision=after.revision + 1)
+            other.told = None if other.told is None else agreed(other.told, newest.incident)
+            effects.append(SaveIncident(other.incident, "updated"))
     return effects
 
 

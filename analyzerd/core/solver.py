@@ -4,21 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from analyzerd.core.case import Case
-from analyzerd.model import Value
+from analyzerd.core.plan import Refusal, Want
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """A proposed value and how it was worked out."""
+class Note:
+    """Measured words where the cure is not a setting."""
 
-    current: Value
-    proposed: Value
-    arithmetic: str
+    text: str
 
 
-Solver = Callable[[Case], Answer | None]
+Answer: TypeAlias = Want | Refusal | Note
+"""What one cause asks for; whether it can be had beside all other settings is solve()'s to say."""
+Solver = Callable[[Case], Answer]
 SOLVERS: dict[str, Solver] = {}
 
 

@@ -39,7 +39,11 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Recommendation:
-    """One change worth making. ``current`` or ``proposed`` None: not a value that can be computed here."""
+    """One change worth making. ``current`` or ``proposed`` None: not a value that can be computed here.
+
+    ``arithmetic``: how ``proposed`` was worked out, or why there is none. ``tied_to``: the setting it has to be
+    changed together with. ``agreed_with``: the open incident of the same app whose value for the setting this is.
+    """
 
     setting: str
     says: str
@@ -51,6 +55,8 @@ class Recommendation:
     diff: str = ""
     rollback: str = ""
     verify: str = ""
+    tied_to: str = ""
+    agreed_with: str = ""
 
 
 @dataclass(frozen=True, slots=True)

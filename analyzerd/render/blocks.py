@@ -72,7 +72,8 @@ def _message_blocks(incident: Incident, reason: str, size: float) -> list[kit.Bl
     elif unknown := [line(fact.says, int(300 * size)) for fact in say.missing(incident)]:
         blocks.append(kit.bullets(unknown, "What is missing to decide"))
     if incident.recommendations:
-        blocks += _advice(incident.recommendations[0], size)
+        first, *others = incident.recommendations
+        blocks += _advice(first, size, say.tied(others))
     if felt := say.impact(incident):
         blocks.append(kit.paragraph(cap(felt, int(500 * size)), "Impact:"))
     return [
@@ -88,14 +89,13 @@ def _state(incident: Incident, reason: str) -> kit.Block:
     return kit.dated(said, incident.first_seen_s, incident.last_seen_s, ended_s)
 
 
-def _advice(advice: Recommendation, size: float) -> list[kit.Block]:
-    blocks = [kit.paragraph(line(advice.says, int(700 * size)), "What to do:")]
-    if change := say.change(advice):
-        where = say.place(advice)
-        told = [f"# {where}"] * bool(where) + [change]
-        told += [f"# {line(advice.arithmetic, int(400 * size))}"] * bool(advice.arithmetic)
-        blocks.append(kit.code("\n".join(told)))
-    return blocks
+def _advice(advice: Recommendation, size: float, tied: Sequence[Recommendation] = ()) -> list[kit.Block]:
+    blocks, told = [kit.paragraph(line(advice.says, int(700 * size)), "What to do:")], list[str]()
+    for one in (advice, *tied):
+        where, change = say.place(one), say.change(one)
+        told += [f"# {where}"] * bool(where and change) + [change] * bool(change)
+        told += [f"# {line(one.arithmetic, int(400 * size))}"] * bool(one.arithmetic)
+    return [*blocks, kit.code("\n".join(told))] if told else blocks
 
 
 def _thread_blocks(incident: Incident, size: float) -> list[kit.Block]:

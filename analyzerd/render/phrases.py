@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import takewhile
 
 from analyzerd.model import Evidence, Hypothesis, Incident, Recommendation, State, Truth, Value, Verdict
 from analyzerd.render.escape import cap, clean, one_line
@@ -122,6 +123,11 @@ def change(advice: Recommendation) -> str:
         return ""
     name, new = line(advice.setting, 100), value(advice.proposed)
     return f"{name}: {value(advice.current)} -> {new}" if advice.current is not None else f"{name}: {new}"
+
+
+def tied(others: Iterable[Recommendation]) -> list[Recommendation]:
+    """Those that have to ship with the recommendation before them."""
+    return list(takewhile(lambda one: one.tied_to, others))
 
 
 def place(advice: Recommendation) -> str:

@@ -51,19 +51,20 @@ def _parts(incident: Incident, reason: str) -> Iterator[list[str]]:
         yield [f"  {label}"]
     yield from (_wrap(f"- {line(fact.says, 300)}", "    ", "      ") for fact in facts)
     if incident.recommendations:
-        yield _advice(incident.recommendations[0])
+        first, *others = incident.recommendations
+        yield _advice(first, say.tied(others))
     if felt := say.impact(incident):
         yield _wrap(f"Impact: {felt}", "  ")
     yield _wrap(say.state_line(incident, reason), "  ")
     yield [f"  {line(incident.id, 40)} \u00b7 {line(incident.cause, 60)}"]
 
 
-def _advice(advice: Recommendation) -> list[str]:
+def _advice(advice: Recommendation, tied: Sequence[Recommendation] = ()) -> list[str]:
     told = _wrap(f"What to do: {line(advice.says, 700)}", "  ")
-    if change := say.change(advice):
-        where = say.place(advice)
-        told += [f"      # {where}"] * bool(where) + [f"      {change}"]
-        told += _wrap(f"# {line(advice.arithmetic, 400)}", "      ", "      # ") if advice.arithmetic else []
+    for one in (advice, *tied):
+        where, change = say.place(one), say.change(one)
+        told += [f"      # {where}"] * bool(where and change) + [f"      {change}"] * bool(change)
+        told += _wrap(f"# {line(one.arithmetic, 400)}", "      ", "      # ") if one.arithmetic else []
     return told
 
 

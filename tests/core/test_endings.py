@@ -152,10 +152,13 @@ def _incident(n: int, slow: float) -> Incident:
 
 def test_the_proposed_timeout_has_its_arithmetic() -> None:
     """With requests enough the p99.9 counts, with few 1.5 times the longest; nginx follows behind."""
-    few, read_timeout = _incident(400, 17.0).recommendations
+    few, grace, read_timeout = _incident(400, 17.0).recommendations
     assert (few.current, few.proposed) == (30, 61)
     assert few.arithmetic.startswith("1.3 x 1.5 x 31.0 s, the longest (421 requests, 1 of them cut off: too few")
     assert (read_timeout.current, read_timeout.proposed) == ("40s", "63s")
+    # Requests that may now run for 46.5 s are not cut off by the next deploy either: 1.2 x 46.5.
+    assert (grace.setting, grace.current, grace.proposed) == ("gunicorn.graceful_timeout", 30, 56)
+    assert grace.tied_to == "gunicorn.timeout"
     (many,) = _incident(6000, 27.0).recommendations
     assert (many.current, many.proposed) == (30, 37)
     assert many.arithmetic == "1.3 x 28.2 s, which 99.9 % stay under (6021 requests, 1 of them cut off)"

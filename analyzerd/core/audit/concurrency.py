@@ -19,7 +19,7 @@ from analyzerd.core.audit.item import (
 )
 from analyzerd.core.estimators import mean
 from analyzerd.core.facts import FACTS
-from analyzerd.core.sizing import MOST_THREADS, TARGET_USE
+from analyzerd.core.plan.formulas import MOST_THREADS, TARGET_USE
 
 FULL_USE = 0.85
 CLEAN_RUN_QUEUE = 0.10

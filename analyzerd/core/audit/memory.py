@@ -15,8 +15,9 @@ from analyzerd.core.audit.item import (
     unknown,
 )
 from analyzerd.core.audit.service import GIVE_UNIT, NO_UNIT
-from analyzerd.core.footprint import MATURE_S, TIGHT_SHARE, reserve_of
+from analyzerd.core.footprint import MATURE_S, reserve_of
 from analyzerd.core.growth import LEAST_POINTS, leak
+from analyzerd.core.plan.formulas import TIGHT_SHARE
 from analyzerd.model import ProcessReading, Sample
 from analyzerd.units import format_bytes
 

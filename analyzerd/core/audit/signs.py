@@ -19,6 +19,8 @@ from analyzerd.core.audit.item import (
 from analyzerd.core.estimators import percentile
 from analyzerd.core.facts import FACTS
 from analyzerd.core.measure import take_turns
+from analyzerd.core.plan import Want, solve
+from analyzerd.core.plan.reading import given
 from analyzerd.core.solvers import SOLVERS
 
 NOT_WATCHED = "the workers were not watched for long enough"
@@ -109,7 +111,9 @@ def _for_a_queue(s: Subject) -> str:
     if s.heard.get("gunicorn.autorestart", 0) >= (s.workers or 1):
         return "first the recycling, see max-requests-jitter and recycling-cost"
     answer = SOLVERS["workers_for_load"](s.case)
-    return f"workers = {answer.proposed}  # {answer.arithmetic}" if answer else "more workers or threads, carefully"
+    solution = solve(given(s.case), [answer]) if isinstance(answer, Want) else None
+    found = [f"{c.field} = {c.after}  # {c.why}" for c in solution.changes] if solution else []
+    return "\n".join(found) or "more workers or threads, carefully"
 
 
 def database(s: Subject) -> Answer:

@@ -7,6 +7,7 @@ from analyzerd.core.case import Case
 from analyzerd.core.endings import Ends, Tail, endpoints, ends_of, tail_of
 from analyzerd.core.facts.registry import fact
 from analyzerd.core.facts.stack import endpoint
+from analyzerd.core.plan.formulas import RAISED
 from analyzerd.model import Value
 
 LEAST_IN_TAIL = 20
@@ -14,8 +15,6 @@ SMOOTH, STUCK = 0.20, 0.05
 """Finished in the second half of the limit, for every request that reached it."""
 ELSEWHERE_SLOW = 0.01
 LEAST_ELSEWHERE = 50
-ROOM = 1.3
-"""A limit has room when it is that much above what nearly all requests need."""
 
 
 def limit_s(case: Case) -> float | None:
@@ -138,5 +137,5 @@ def requests_fit(case: Case) -> Value:
         return None
     bound = survival.quantile_bound(found.finished, found.cut_off)
     if bound is not None:
-        return bound * ROOM <= limit
+        return bound * RAISED <= limit
     return False if survival.quantile(found.finished, found.cut_off) is None else None

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import math
-
 from analyzerd.core import survival
 from analyzerd.core.case import Case
 from analyzerd.core.endings import endpoints, ends_of
 from analyzerd.core.facts.ending import limit_s
 from analyzerd.core.facts.registry import fact
 from analyzerd.core.facts.timeouts import crew
+from analyzerd.core.plan import formulas
 from analyzerd.formats.clock import NOTHING, OTHERS
 from analyzerd.model import Sample, Value
 
 LEAST_REQUESTS = 1000
-LEAST_S, MARGIN = 10, 1.5
 SAMPLED_S, LOOK_BACK_S = 60.0, 600.0
 
 
@@ -36,7 +34,7 @@ def need(case: Case) -> tuple[float, int] | None:
 def enough_s(case: Case) -> int | None:
     """A timeout that would do: 1.5 times what requests need, at least 10 s."""
     found = need(case)
-    return None if found is None else max(LEAST_S, math.ceil(MARGIN * found[0]))
+    return None if found is None else formulas.lower_timeout(found[0])
 
 
 @fact("valid.need_s")

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 from analyzerd.core.case import Case
-from analyzerd.core.facts.recycling import BOOTS_APART, boot_s
+from analyzerd.core.facts.recycling import boot_s
 from analyzerd.core.facts.registry import fact
 from analyzerd.core.footprint import reserve_of
 from analyzerd.core.growth import Growth, leak
+from analyzerd.core.plan import formulas
 from analyzerd.model import Value
 
 YEAR_S = 365 * 86400.0
@@ -47,11 +47,16 @@ def half_ratio(case: Case) -> Value:
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """Memory that is left, below which limit, and how many workers share it. Bytes."""
+    """Memory that is left, below which limit, what the workers hold of it now, and how many they are. Bytes."""
 
     left: float
     limit: float
+    held: float
     workers: int
+
+    def each(self, base: float) -> float:
+        """What a worker may grow by when all have been booted anew, at ``base``: its share, less the reserve."""
+        return max(0.0, (self.left + self.held - reserve_of(self.limit)) / self.workers - base)
 
 
 def room(case: Case) -> Room | None:
@@ -65,11 +70,12 @@ def room(case: Case) -> Room | None:
     mine = [p for p in last.processes if case.ours.unit(p.unit)]
     crew = max(1, sum(p.role == "worker" for p in mine))
     private = sum(p.anon_bytes or p.rss_bytes or 0 for p in mine)
+    held = float(sum(p.anon_bytes or p.rss_bytes or 0 for p in mine if p.role == "worker"))
     limits = [float(c.memory_limit_bytes) for c in last.cgroups if case.ours.unit(c.unit) and c.memory_limit_bytes]
-    found = [Room(max(0.0, limit - private), limit, crew) for limit in limits]
+    found = [Room(max(0.0, limit - private), limit, held, crew) for limit in limits]
     free = last.host.memory_available_bytes
     if free is not None:
-        found.append(Room(float(free), float(last.host.memory_total_bytes or free + private), crew))
+        found.append(Room(float(free), float(last.host.memory_total_bytes or free + private), held, crew))
     return min(found, key=lambda r: r.left, default=None)
 
 
@@ -104,18 +110,18 @@ def full_at(case: Case) -> Value:
 
 @fact("growth.max_requests")
 def max_requests(case: Case) -> Value:
-    """Requests after which a worker has taken half of its share of the memory that may be used."""
+    """Requests after which a worker has used half of what it may grow by."""
     found, rest = grown(case), room(case)
     if found is None or rest is None or found.high_bytes <= 0:
         return None
-    return math.floor(0.5 * max(0.0, rest.left - reserve_of(rest.limit)) / rest.workers / found.high_bytes)
+    return formulas.max_requests(rest.each(found.base_bytes), found.high_bytes)
 
 
 @fact("growth.least_requests")
 def least_requests(case: Case) -> Value:
     """Requests a worker has to serve between two boots, so that booting takes no more than a sixtieth of its time."""
     found = grown(case)
-    return None if found is None else math.ceil(BOOTS_APART * boot_s(case) * found.rate)
+    return None if found is None else formulas.least_requests(boot_s(case), found.rate)
 
 
 @fact("growth.recycling_pays")

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import math
-
 from analyzerd.core import watch
 from analyzerd.core.boots import Crew, Recycling, boot_time_s, recycling
 from analyzerd.core.case import Case
 from analyzerd.core.facts.registry import fact
+from analyzerd.core.plan import formulas
 from analyzerd.model import Value
 
-BOOTS_APART = 60.0
-"""A worker should live so many times as long as it takes to boot."""
 ASSUMED_BOOT_S = 2.0
 """Where the boot time of a worker was not seen."""
 
@@ -93,4 +90,4 @@ def least_requests(case: Case) -> Value:
     load = case.load
     if load.rate is None or not load.workers:
         return None
-    return math.ceil(BOOTS_APART * boot_s(case) * load.rate / load.workers)
+    return formulas.least_requests(boot_s(case), load.rate / load.workers)

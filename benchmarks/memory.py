@@ -42,10 +42,24 @@ def urls(count: int) -> list[str]:
     return routes + [f"/{rng.choice(WORDS)}-{n:x}q/{rng.choice(WORDS)}" for n in range(count - len(routes))]
 
 
-def blocks(lines: int, count: int) -> Iterator[tuple[float, bytes, bytes]]:
+def streams() -> tuple[Stream, Stream]:
+    """Return the two access logs of one app."""
+    return Stream("nginx", "nginx.access", "", NGINX), Stream("gunicorn", "gunicorn.access", UNIT, GUNICORN)
+
+
+def ready_engine() -> Engine:
+    """Return an engine with all rules that knows one app of four workers."""
+    engine = Engine(load_rules([]))
+    for name, value in (("gunicorn.bind", "127.0.0.1:8000"), ("gunicorn.workers", 4)):
+        engine.step(Setting(START_S, UNIT, name, value, "bench"))
+    return engine
+
+
+def blocks(lines: int, count: int, span_s: int = SPAN_S) -> Iterator[tuple[float, bytes, bytes]]:
     """Yield ten seconds at a time: when, what nginx wrote and what gunicorn wrote of the same requests."""
-    rng, known, per_step = random.Random(SEED), urls(count), lines // 2 // (SPAN_S // STEP_S)
-    for step in range(SPAN_S // STEP_S):
+    steps = span_s // STEP_S
+    rng, known, per_step = random.Random(SEED), urls(count), lines // 2 // steps
+    for step in range(steps):
         at_s = START_S + step * STEP_S
         stamp = datetime.fromtimestamp(at_s, UTC).strftime("[%d/%b/%Y:%H:%M:%S +0000]")
         seen = [(rng.choice(known), rng.expovariate(10.0), 100 + rng.randrange(4)) for _ in range(per_step)]
@@ -63,14 +77,11 @@ def main() -> None:
     parser.add_argument("--lines", type=int, default=1_000_000)
     parser.add_argument("--urls", type=int, default=100_000)
     given = parser.parse_args()
-    engine = Engine(load_rules([]))
-    for name, value in (("gunicorn.bind", "127.0.0.1:8000"), ("gunicorn.workers", 4)):
-        engine.step(Setting(START_S, UNIT, name, value, "bench"))
+    engine = ready_engine()
     idle, seen = above(), list[int]()
-    streams = (Stream("nginx", "nginx.access", "", NGINX), Stream("gunicorn", "gunicorn.access", UNIT, GUNICORN))
     source = Path("/proc/self/statm")
     for number, (time_s, *texts) in enumerate(blocks(given.lines, given.urls)):
-        for stream, text in zip(streams, texts, strict=True):
+        for stream, text in zip(streams(), texts, strict=True):
             engine.step(Lines(stream, text))
         engine.step(Tick(time_s))
         if number % (SPAN_S // STEP_S // 20) == 0 and source.exists():

@@ -141,7 +141,7 @@ def _slow_pattern(before: bytes, slow_s: float, scale: float) -> re.Pattern[byte
     return re.compile(front + rb'"?(?:[\d., :-]{1,256}?[ ,])?0*[1-9]' + digits)
 
 
-@lru_cache(maxsize=8192)
+@lru_cache(maxsize=1024)
 def _second(stamp: bytes) -> int | None:
     if stamp.isdigit():
         return int(stamp)

@@ -8,19 +8,19 @@ from functools import lru_cache
 _MONTHS = {name: n for n, name in enumerate(b"Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(), 1)}
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=1024)
 def zoned_s(stamp: bytes) -> float | None:
     """Read gunicorn's ``2026-11-23 07:05:12 +0000``."""
     return _local_s(stamp[:19], _zone_s(stamp[20:25]))
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=1024)
 def local_s(stamp: bytes, utc_offset_s: int) -> float | None:
     """Read ``2026/11/23 07:05:12`` (nginx) or ``2026-11-23 07:05:12`` (Flask) of a known offset."""
     return _local_s(stamp[:19], utc_offset_s)
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=1024)
 def common_log_s(stamp: bytes) -> float | None:
     """Read ``23/Nov/2026:07:05:13 +0000`` of access logs."""
     month = _MONTHS.get(stamp[3:6])
@@ -34,7 +34,7 @@ def common_log_s(stamp: bytes) -> float | None:
         return None
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=1024)
 def iso_s(stamp: bytes) -> float | None:
     """Read ISO 8601 with a zone (``2026-11-23T07:05:13.25+00:00``, ``+0000`` or ``Z``)."""
     try:

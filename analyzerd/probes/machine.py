@@ -17,6 +17,7 @@ from analyzerd.probes.host import HostProbe
 from analyzerd.probes.launch import Launch, option_values, read_launch, with_config_read_again
 from analyzerd.probes.listeners import ListenerProbe, owned_listeners
 from analyzerd.probes.processes import Handles, ProcessProbe
+from analyzerd.probes.release import release_of
 
 Readings = list[tuple[ProcessReading, Handles]]
 
@@ -84,6 +85,7 @@ class MachineProbe:
         for launch in by_unit.values():
             written = settings_of(with_config_read_again(launch), time_s)
             found += self._control.settings(launch, written, time_s) if self._control else written
+            found += release_of(launch, time_s)
         if self._control:
             self._control.keep(set(by_unit))
         return tuple(found)

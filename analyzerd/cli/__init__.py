@@ -14,7 +14,7 @@ from importlib import import_module
 from analyzerd import __version__
 
 DAEMON_MODULES = ("psutil", "pydantic", "pydantic_settings", "slack_sdk", "systemd", "watchdog")
-OWN_MODULE = ("audit", "diagnose", "explain", "record", "replay", "rules")
+OWN_MODULE = ("audit", "changes", "diagnose", "explain", "record", "replay", "rules")
 """Verbs whose work is ``run`` of the module of their name."""
 
 EX_FAILED, EX_USAGE, EX_CONFIG = 1, 2, 78
@@ -58,6 +58,10 @@ def _work_of(arguments: argparse.Namespace) -> Callable[[argparse.Namespace], in
     if arguments.verb in OWN_MODULE:
         work: Callable[[argparse.Namespace], int] = import_module(f"analyzerd.cli.{arguments.verb}").run
         return work
+    if arguments.verb == "deploy":
+        from analyzerd.cli.changes import deploy  # noqa: PLC0415
+
+        return deploy
     from analyzerd.cli import stored  # noqa: PLC0415
 
     return {"status": stored.status, "incidents": stored.incidents, "report": stored.report}[arguments.verb]
@@ -80,6 +84,7 @@ def parser() -> argparse.ArgumentParser:
     _record(verbs)
     _rules(verbs)
     _stored(verbs)
+    _changes(verbs)
     return root
 
 
@@ -283,6 +288,40 @@ def _stored(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         _common(verb)
     _window(incidents)
     _window(report)
+
+
+def _changes(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    listing = verbs.add_parser(
+        "changes",
+        help="what was changed, and what came of it",
+        description="Settings with their values before and after, reloads, restarts, releases and deploys of the last "
+        "week, and the verdicts on changes that were recommended.",
+    )
+    _common(listing)
+    _window(listing)
+    listing.add_argument("--app", default="", metavar="APP", help="only this app's")
+    deploy = verbs.add_parser(
+        "deploy",
+        help="tell analyzerd that a deploy begins or has ended",
+        description="Errors during a deploy are no problem of the app, and what is seen after it may come from it. "
+        "Needs to be allowed to write analyzerd's database: root, or its user.",
+    )
+    _common(deploy)
+    actions = deploy.add_subparsers(dest="action", metavar="ACTION", required=True)
+    start = actions.add_parser("start", help="a deploy begins")
+    start.add_argument("name", nargs="?", default="", metavar="NAME", help="what is deployed, to show beside problems")
+    start.add_argument(
+        "--ttl",
+        dest="ttl_s",
+        type=_seconds,
+        default=900.0,
+        metavar="TIME",
+        help="it ends after this; default 15m, at most 4h",
+    )
+    actions.add_parser("finish", help="it has ended")
+    for action in actions.choices.values():
+        _common(action)
+        action.add_argument("--app", default="", metavar="APP", help="only this app's; default: all")
 
 
 if __name__ == "__main__":

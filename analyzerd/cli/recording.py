@@ -118,7 +118,7 @@ def write_settings(out: Recording, launch: Launch, settings: Iterable[Setting], 
         words += ["--access-logformat", recorded.arguments([access_format])[0]]
     known = {s.name: s.value for s in effective(from_config(config, ""), from_command_line(words))}
     for setting in settings:
-        if known.get(setting.name) != setting.value:
+        if setting.name.startswith("gunicorn.") and known.get(setting.name) != setting.value:
             words += recorded.arguments(as_options(setting.name.removeprefix("gunicorn."), setting.value))
     out.write("gunicorn.cmdline", ["\0".join(words).encode() + b"\0"])
 

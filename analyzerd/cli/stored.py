@@ -23,17 +23,19 @@ from analyzerd.store.outbox import Outbox
 WEEK_S = 7 * 86400.0
 
 
-def _config(arguments: argparse.Namespace) -> Config:
+def read_config(arguments: argparse.Namespace) -> Config:
+    """The configuration that was asked for, else the usual one. Raises ConfigError."""
     return load(Path(arguments.config) if arguments.config else None)
 
 
-def _now_s() -> float:
+def now_s() -> float:
+    """Unix time."""
     return time.time()  # noqa: TID251 - a week back from now
 
 
 def status(arguments: argparse.Namespace) -> int:
     """Print open problems, blind spots and what waits to be sent."""
-    config = _config(arguments)
+    config = read_config(arguments)
     with closing(Store.open_readonly(config.database)) as store:
         found, blind = store.incidents(open_only=True), store.blind_spots()
     with closing(Outbox(config.database, readonly=True)) as outbox:
@@ -56,14 +58,14 @@ def status(arguments: argparse.Namespace) -> int:
 
 def incidents(arguments: argparse.Namespace) -> int:
     """List problems, or show one whole."""
-    config = _config(arguments)
+    config = read_config(arguments)
     with closing(Store.open_readonly(config.database)) as store:
         if arguments.incident:
             return _one(arguments, store)
-        since_s = parse_when(arguments.since, _now_s()) if arguments.since else 0.0
+        since_s = parse_when(arguments.since, now_s()) if arguments.since else 0.0
         found = store.incidents(open_only=arguments.open_only, since_s=since_s)
     if arguments.until:
-        until_s = parse_when(arguments.until, _now_s())
+        until_s = parse_when(arguments.until, now_s())
         found = tuple(i for i in found if i.first_seen_s <= until_s)
     if arguments.json:
         sys.stdout.write(json.dumps({"incidents": [incident_json(i) for i in found]}, indent=2) + "\n")
@@ -94,10 +96,10 @@ def _row(incident: Incident) -> str:
 
 def report(arguments: argparse.Namespace) -> int:
     """Print the report of the last seven days, or of the window asked for."""
-    now_s = _now_s()
-    since_s = parse_when(arguments.since, now_s) if arguments.since else now_s - WEEK_S
-    until_s = parse_when(arguments.until, now_s) if arguments.until else now_s
-    with closing(Store.open_readonly(_config(arguments).database)) as store:
+    here_s = now_s()
+    since_s = parse_when(arguments.since, here_s) if arguments.since else here_s - WEEK_S
+    until_s = parse_when(arguments.until, here_s) if arguments.until else here_s
+    with closing(Store.open_readonly(read_config(arguments).database)) as store:
         found = tuple(i for i in store.incidents(since_s=since_s) if i.first_seen_s <= until_s)
         benign, blind, counts = store.benign(since_s), store.blind_spots(), store.signal_counts(since_s)
     if arguments.json:

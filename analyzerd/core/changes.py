@@ -24,7 +24,7 @@ _SIGNALS = {"hup": "reload", "usr2": "reload", "ttin": "workers", "ttou": "worke
 _WORDS = {
     "restart": "a restart",
     "reload": "a reload",
-    "workers": "workers added or removed by a signal",
+    "workers": "a signal for more or fewer workers",
     "release": "another release",
     "deploy": "a deploy",
     "setting": "a change",
@@ -104,6 +104,8 @@ def values_of(change: Change) -> str:
     """``timeout 30 -> 10``; what was announced; '' where there is nothing to say."""
     if change.kind in ("setting", "release"):
         return f"{short(change.what)} {shown(change.before)} -> {shown(change.after)}"
+    if change.kind != "deploy":
+        return ""
     return " ".join(text for text in (change.what, shown(change.after)) if text)
 
 

@@ -7,7 +7,7 @@ import textwrap
 from collections.abc import Iterator, Sequence
 
 from analyzerd.core.checks import Next
-from analyzerd.model import Evidence, Hypothesis, Incident, Truth
+from analyzerd.model import Evidence, Hypothesis, Incident, Recommendation, Truth
 from analyzerd.render import phrases as say
 from analyzerd.render.phrases import line
 from analyzerd.units import format_time
@@ -27,6 +27,7 @@ def explained(incident: Incident, checks: Sequence[Next]) -> str:
     ]
     for guess in incident.hypotheses:
         told += ["", *_suspect(guess)]
+    told += [row for advice in incident.recommendations for row in _advice(advice)]
     return "\n".join([*told, "", *_collect(incident, checks)]) + "\n"
 
 
@@ -53,6 +54,16 @@ def _suspect(guess: Hypothesis) -> Iterator[str]:
             label = f"  {name if number == 0 else '':8}{say.sign(guess, fact)} "
             decides = " (decides)" if fact.decisive and fact.truth is Truth.TRUE else ""
             yield from _wrapped(line(fact.says, 400) + decides, label, " " * len(label))
+
+
+def _advice(advice: Recommendation) -> Iterator[str]:
+    """What to do, with its number, or why there is none."""
+    yield ""
+    yield from _wrapped(f"{line(advice.setting, 100)}: {line(advice.says, 700)}", "", "  ")
+    if change := say.change(advice):
+        yield from _wrapped(change, "  ", "  ")
+    if advice.arithmetic:
+        yield from _wrapped(line(advice.arithmetic, 600), "  # ", "  # ")
 
 
 def _collect(incident: Incident, checks: Sequence[Next]) -> Iterator[str]:

@@ -6,12 +6,20 @@ from dataclasses import replace
 
 from analyzerd.model import Recommendation
 from analyzerd.render import blocks
+from analyzerd.render.explained import explained
 from analyzerd.render.text import incident_text
 from tests.made_incidents import OUT_OF_MEMORY
 
 THREADS = Recommendation("gunicorn.threads", "run more threads", 2, 4, "18 at once", file="/srv/conf.py", line=3)
 TIED = Recommendation("gunicorn.worker_connections", "goes with it", 3, 5, "4 + 1", tied_to="gunicorn.threads")
 MISSING = Recommendation("gunicorn.workers", "or more workers", arithmetic="not computed: no CPU per request measured")
+
+
+def test_explain_shows_all_of_it() -> None:
+    """Every number with its arithmetic, and every reason."""
+    text = explained(replace(OUT_OF_MEMORY, recommendations=(THREADS, TIED, MISSING)), ())
+    assert "gunicorn.threads: run more threads\n  gunicorn.threads: 2 -> 4\n  # 18 at once\n" in text
+    assert "gunicorn.workers: or more workers\n  # not computed: no CPU per request measured\n" in text
 
 
 def shown(*advice: Recommendation) -> tuple[str, str]:

@@ -383,3 +383,36 @@ def test_far_more_workers_than_the_load_needs() -> None:
     answer = Setup("gunicorn --workers 33 a:b", load=BUSY, watch=Watch(cores=2)).answers()["workers"]
     assert answer.outcome is Outcome.FAIL
     assert answer.change == "workers = 3"
+
+
+def test_memory_bounds_what_the_load_wants() -> None:
+    """Six workers would serve it, four fit: the line says why it is not six."""
+    answers = Setup(SYNC, load=Load(20, 0.2), watch=Watch(rss=100 * MIB, limit=800 * MIB)).answers()
+    assert answers["workers"].outcome is Outcome.FAIL
+    assert answers["workers"].change.startswith(
+        "workers = 4  # not 6: see workers; 4, not 6: 4 workers of 100.0 MiB fit"
+    )
+
+
+def test_two_items_never_write_two_numbers() -> None:
+    """The load wants six workers, a reload leaves room for one: both lines say one."""
+    answers = Setup(SYNC, load=Load(20, 0.2), watch=Watch(rss=120 * MIB, limit=700 * MIB)).answers()
+    assert answers["memory-reload"].change.startswith("workers = 1 ")
+    assert answers["workers"].change == "workers = 1  # not 6: see memory-reload"
+
+
+def test_fewer_threads_want_fewer_connections() -> None:
+    """Both items say the same."""
+    answers = Setup(THREADS, load=Load(19, 0.1), watch=Watch(cpu=0.9)).answers()
+    assert answers["threads"].change.startswith("threads = 1\nworkers = ")
+    assert answers["worker-connections"].change.startswith("worker_connections = 2  # not 5: ")
+    assert "worker_connections = 2" in answers["threads"].change
+
+
+def test_a_longer_grace_is_granted_by_systemd() -> None:
+    """Requests of 100 s: a stop takes two minutes, and five seconds more."""
+    answers = Setup(SYNC, load=Load(20, 100.0), unit=GOOD_UNIT).answers()
+    grace = answers["graceful-timeout"].change.splitlines()
+    assert [line.partition("=")[0].strip() for line in grace] == ["graceful_timeout", "TimeoutStopSec"]
+    seconds = [int(line.partition("=")[2]) for line in grace]
+    assert seconds[1] == seconds[0] + 5

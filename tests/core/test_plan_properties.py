@@ -147,6 +147,16 @@ def wants_of(given: Given, names: tuple[str, ...] = FROM_LOAD) -> dict[str, Want
     return {name: answer for name, answer in answers.items() if isinstance(answer, Want)}
 
 
+def leader(solution: Solution, field: str) -> str:
+    """Return the change that others follow from, '' where there is none or they run in a circle."""
+    tied = {change.field: change.tied_to for change in solution.changes}
+    for _ in tied:
+        if not tied.get(field, ""):
+            break
+        field = tied[field]
+    return field if tied.get(field) == "" else ""
+
+
 def check(given: Given, solution: Solution) -> None:
     """Every promise the solver makes, with memory and database counted here once more."""
     touched = changed(given.before, solution.after)
@@ -156,6 +166,8 @@ def check(given: Given, solution: Solution) -> None:
     assert all(c.why for c in solution.changes)
     assert all(r.why for r in solution.refusals)
     assert list(broken(given, solution.after, touched)) == []
+    for change in solution.changes:
+        assert leader(solution, change.field), "what follows, follows from a change"
     m, after = given.machine, solution.after
     if "workers" in touched and m.memory_bytes and m.worker_bytes:
         assert after.workers * m.worker_bytes + m.master_bytes + m.reserve_bytes <= 0.9 * m.memory_bytes + 1

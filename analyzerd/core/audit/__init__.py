@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from analyzerd.core.audit import concurrency, limits, memory, proxy, recycling, service, signs
 from analyzerd.core.audit.item import Answer, Finding, Ground, Item, Outcome, Subject
+from analyzerd.core.audit.together import decided
 
 ITEMS: tuple[Item, ...] = (
     *concurrency.ITEMS,
@@ -22,7 +23,8 @@ ITEMS: tuple[Item, ...] = (
 
 def audit(subject: Subject) -> tuple[Finding, ...]:
     """Answer every item for one app."""
-    return tuple(Finding(subject.app, item, item.judge(subject)) for item in ITEMS)
+    answers = decided(subject, [item.judge(subject) for item in ITEMS])
+    return tuple(Finding(subject.app, item, answer) for item, answer in zip(ITEMS, answers, strict=True))
 
 
 __all__ = ["ITEMS", "Answer", "Finding", "Ground", "Item", "Outcome", "Subject", "audit"]

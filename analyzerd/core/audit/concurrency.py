@@ -19,6 +19,7 @@ from analyzerd.core.audit.item import (
 )
 from analyzerd.core.estimators import mean
 from analyzerd.core.facts import FACTS
+from analyzerd.core.plan import Want, formulas
 from analyzerd.core.plan.formulas import MOST_THREADS, TARGET_USE
 
 FULL_USE = 0.85
@@ -39,7 +40,12 @@ def workers(s: Subject) -> Answer:
     if count is None:
         return unread("the number of workers")
     if count == 1:
-        return failed("1 worker: while it restarts or hangs nobody answers", "workers = 2", places)
+        return failed(
+            "1 worker: while it restarts or hangs nobody answers",
+            "workers = 2",
+            places,
+            Want("workers", 2, "one is none"),
+        )
     if s.load.threads is None or s.service.n < LEAST_FOR_SIZE or s.peak_rate is None:
         return _by_starting_point(count, cores, s.service.n, places)
     return _too_many(s, count, cores, places) or _waiting(s, count, places) or _by_load(s, count, cores, places)
@@ -49,7 +55,7 @@ def _by_starting_point(count: float, cores: float | None, n: int, places: tuple[
     measured = f"{count:g} workers, but only {n} requests with a duration were read (it takes {LEAST_FOR_SIZE})"
     if not cores:
         return unknown(f"{measured}, and the number of cores is not known", LOGS, places)
-    start = math.floor(2 * cores) + 1
+    start = formulas.starting_workers(cores)
     where = "above" if count > start else "within"
     note = f"unmeasured starting point 2 x {cores:g} cores + 1 = {start}"
     return unknown(f"{measured}; {where} the {note}", LOGS, places)
@@ -60,13 +66,15 @@ def _too_many(s: Subject, count: float, cores: float | None, places: tuple[str, 
     contended, own = FACTS["cores.contended"](s.case), FACTS["workers.own_the_cpu"](s.case)
     if contended and own and not FACTS["cores.limited"](s.case) and s.watched:
         share = round(100 * (s.load.run_queue or 0.0))
-        change = f"workers = {max(2, math.ceil(1.25 * (cores or 1)))}"
+        fewer = max(2, formulas.most_workers(cores or 1))
+        change, want = f"workers = {fewer}", Want("workers", fewer, "see workers")
         reason = f"{count:g} workers on {cores or 0:g} cores wait for a CPU {share} % of the time"
-        return failed(reason, change, places)
+        return failed(reason, change, places, want)
     needed, sums = _needed(s)
     if cores and count > max(2 * cores + 1, 2 * needed) and (s.load.run_queue or 0.0) <= CLEAN_RUN_QUEUE:
         reason = f"{count:g} workers for a load that needs {needed} ({sums}), on {cores:g} cores"
-        return failed(f"{reason}: each costs memory and a place in the CPU's queue", f"workers = {needed}", places)
+        reason = f"{reason}: each costs memory and a place in the CPU's queue"
+        return failed(reason, f"workers = {needed}", places, Want("workers", needed, "see workers"))
     return None
 
 
@@ -84,7 +92,7 @@ def _waiting(s: Subject, count: float, places: tuple[str, ...]) -> Answer | None
 def _needed(s: Subject) -> tuple[int, str]:
     """Workers for the peak rate at 70 % use, with the arithmetic."""
     service_s, threads = mean(s.service) or 0.0, s.load.threads or 1
-    slots = math.ceil((s.peak_rate or 0.0) * service_s / TARGET_USE)
+    slots = formulas.slots(s.peak_rate or 0.0, service_s)
     sums = f"{s.peak_rate or 0:.1f} requests/s x {service_s:.3f} s / {TARGET_USE:g} = {slots} at once"
     return max(2, math.ceil(slots / threads)), sums
 
@@ -100,7 +108,7 @@ def _by_load(s: Subject, count: float, cores: float | None, places: tuple[str, .
         return failed(f"{reason}, and the {cores:g} cores are full: more workers would not help", "", places)
     if s.worker_class == "sync" and cores and needed > 2 * cores + 1:
         return failed(f"{reason}: that many at once want threads", 'worker_class = "gthread"', places)
-    return failed(reason, f"workers = {needed}", places)
+    return failed(reason, f"workers = {needed}", places, Want("workers", needed, "see workers"))
 
 
 def worker_class(s: Subject) -> Answer:
@@ -146,11 +154,12 @@ def threads(s: Subject) -> Answer:
         change = "audit under load, with --for 60s or a longer recording"
         return unknown(f"{count:g} threads ({size}), but what requests spend on computing was not measured", change)
     share = min(1.0, load.cpu_ratio)
-    most = max(1, math.floor(0.8 / share))
+    most = formulas.fed_threads(share)
     sums = f"0.8 / {share:.2f} of a request's time is computing = {most}"
     if count > most and (load.busiest or 0.0) > 0.8:
         reason = f"{count:g} threads keep one interpreter {100 * (load.busiest or 0):.0f} % busy; it feeds {sums}"
-        return failed(reason, f"threads = {min(most, MOST_THREADS)}", places)
+        fewer = min(most, MOST_THREADS)
+        return failed(reason, f"threads = {fewer}", places, Want("threads", fewer, "see threads"))
     return passed(f"{count:g} threads; one interpreter can feed {sums}", places)
 
 
@@ -170,7 +179,8 @@ def worker_connections(s: Subject) -> Answer:
     change = f"worker_connections = {count + 1:g}  # only behind nginx"
     if not s.routes:
         return unknown(f"{reason}; whether nginx stands in front was not read", change, places)
-    return failed(f"{reason}: requests queue unseen inside the worker", change, places)
+    want = Want("worker_connections", int(count) + 1, "see worker-connections")
+    return failed(f"{reason}: requests queue unseen inside the worker", change, places, want)
 
 
 ITEMS = (

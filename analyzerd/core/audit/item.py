@@ -11,6 +11,7 @@ from analyzerd.core import estimators as estimate
 from analyzerd.core.case import Case
 from analyzerd.core.ledger import address_of
 from analyzerd.core.measure import BUCKET_S, Load, clocks_of
+from analyzerd.core.plan import Want
 from analyzerd.formats.clock import merge
 from analyzerd.formats.control_socket import ORIGIN as IN_MEMORY
 from analyzerd.formats.nginx_routes import NginxConf, Route
@@ -42,12 +43,14 @@ class Answer:
     """An item's answer for one app. ``reason`` is one sentence with what was measured or read.
 
     ``change`` is the exact line to write, '' where there is none; ``places`` are ``file:line`` of what was judged.
+    ``wants``: the value in it, to be decided beside those of all other items.
     """
 
     outcome: Outcome
     reason: str
     change: str = ""
     places: tuple[str, ...] = ()
+    wants: tuple[Want, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,9 +235,9 @@ def _module(name: str) -> str:
     return {"gevent": "ggevent", "eventlet": "geventlet", "tornado": "gtornado", "asgi": "gasgi"}.get(name, name)
 
 
-def failed(reason: str, change: str = "", places: tuple[str, ...] = ()) -> Answer:
+def failed(reason: str, change: str = "", places: tuple[str, ...] = (), *wants: Want) -> Answer:
     """It is not as it should be."""
-    return Answer(Outcome.FAIL, reason, change, places)
+    return Answer(Outcome.FAIL, reason, change, places, wants)
 
 
 def passed(reason: str, places: tuple[str, ...] = ()) -> Answer:

@@ -19,6 +19,7 @@ from analyzerd.core.audit.item import (
     unread,
 )
 from analyzerd.core.estimators import percentile, queue_wait
+from analyzerd.core.plan import Want, formulas
 from analyzerd.formats.nginx_routes import Route
 from analyzerd.units import format_duration
 
@@ -57,10 +58,12 @@ def timeout(s: Subject) -> Answer:
     if limit > LONGEST_TIMEOUT_S:
         kept = "a request that is stuck keeps its worker" if s.worker_class == "sync" else "a dead worker stays"
         reason = f"timeout = {limit:g}: {kept} for {format_duration(limit)}{usual}"
-        return failed(reason, f"timeout = {_shorter(s)}  # and move longer work to a background job", places)
+        want = Want("timeout", _shorter(s), "see timeout")
+        return failed(reason, f"timeout = {want.value}  # and move longer work to a background job", places, want)
     if longest is not None and s.worker_class == "sync" and longest > 0.9 * limit:
-        own = min(LONGEST_TIMEOUT_S, math.ceil(1.3 * longest))
-        return failed(f"timeout = {limit:g} cuts requests that would finish{usual}", f"timeout = {own}", places)
+        want = Want("timeout", formulas.timeout(longest, len(s.binds)), "see timeout")
+        reason = f"timeout = {limit:g} cuts requests that would finish{usual}"
+        return failed(reason, f"timeout = {want.value}", places, want)
     return passed(f"timeout = {limit:g}{usual}", places)
 
 
@@ -79,11 +82,11 @@ def ladder(s: Subject) -> Answer:
     queue_s = queue_wait(percentile(s.upstream, 0.99), percentile(s.service, 0.99)) or 0.0
     if s.worker_class != "sync":
         return _ladder_of_threads(s)
-    needed = math.ceil(limit + queue_s + QUEUE_MARGIN_S)
+    needed = formulas.read_timeout(limit, queue_s)
     sums = f"gunicorn's timeout {limit:g} s + {queue_s + QUEUE_MARGIN_S:.0f} s for the queue"
     if limit <= LONGEST_TIMEOUT_S:
         return _routes_waiting(s, float(needed), sums, f"proxy_read_timeout {needed}s;")
-    proposed = math.ceil(_shorter(s) + queue_s + QUEUE_MARGIN_S)
+    proposed = formulas.read_timeout(_shorter(s), queue_s)
     return _routes_waiting(s, float(needed), sums, f"proxy_read_timeout {proposed}s;  # with timeout = {_shorter(s)}")
 
 
@@ -134,9 +137,9 @@ def graceful(s: Subject) -> Answer:
         reason = f"graceful_timeout = {limit:g}; the slowest requests are not known from {s.service.n} durations"
         return unknown(reason, f"log %(D)s; it takes {LEAST_FOR_TAIL} requests", places)
     if limit < longest:
-        proposed = math.ceil(1.2 * longest)
+        want = Want("graceful_timeout", formulas.graceful_timeout(longest), "see graceful-timeout")
         reason = f"graceful_timeout = {limit:g} cuts requests at every deploy: 99.9 % take up to"
-        return failed(f"{reason} {format_duration(longest)}", f"graceful_timeout = {proposed}", places)
+        return failed(f"{reason} {format_duration(longest)}", f"graceful_timeout = {want.value}", places, want)
     return passed(f"graceful_timeout = {limit:g}; 99.9 % of requests take under {format_duration(longest)}", places)
 
 
@@ -154,7 +157,8 @@ def stop(s: Subject) -> Answer:
     places = s.places("unit.TimeoutStopSec", "gunicorn.graceful_timeout")
     if wait_s < limit + STOP_MARGIN_S:
         reason = f"{how}: systemd kills what graceful_timeout = {limit:g} still allows"
-        return failed(reason, f"TimeoutStopSec={limit + STOP_MARGIN_S:g}", places)
+        want = Want("stop_timeout", math.ceil(limit + STOP_MARGIN_S), "see stop-timeout")
+        return failed(reason, f"TimeoutStopSec={want.value}", places, want)
     return passed(f"{how} for graceful_timeout = {limit:g}", places)
 
 

@@ -17,6 +17,7 @@ from analyzerd.core.audit.item import (
 from analyzerd.core.audit.service import GIVE_UNIT, NO_UNIT
 from analyzerd.core.footprint import MATURE_S, reserve_of
 from analyzerd.core.growth import LEAST_POINTS, leak
+from analyzerd.core.plan import Want
 from analyzerd.core.plan.formulas import TIGHT_SHARE
 from analyzerd.model import ProcessReading, Sample
 from analyzerd.units import format_bytes
@@ -85,7 +86,8 @@ def fits(s: Subject) -> Answer:
     most, places = sizes.fit(), s.places("gunicorn.workers", "unit.MemoryMax")
     shown = _shown(sizes, count)
     if count > most:
-        return failed(f"{shown}: {most} fit", f"workers = {max(1, most)}", places)
+        want = Want("workers", max(1, most), "see memory")
+        return failed(f"{shown}: {most} fit", f"workers = {max(1, most)}", places, want)
     return _if_mature(s, f"{shown}: {most} would fit")
 
 
@@ -113,7 +115,8 @@ def reload_fits(s: Subject) -> Answer:
     most = sizes.fit_through_reload()
     shown = f"{_shown(sizes, count)}; while reloading there are twice as many"
     if count > most:
-        return failed(f"{shown}, {most} fit so", f"workers = {max(1, most)}  # or restart instead of reload")
+        want = Want("workers", max(1, most), "see memory-reload")
+        return failed(f"{shown}, {most} fit so", f"workers = {max(1, most)}  # or restart instead of reload", (), want)
     return _if_mature(s, f"{shown}, {most} would fit so")
 
 

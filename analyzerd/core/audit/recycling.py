@@ -16,6 +16,7 @@ from analyzerd.core.audit.item import (
     unread,
 )
 from analyzerd.core.facts.recycling import ASSUMED_BOOT_S
+from analyzerd.core.plan import Want
 
 BOOTS_APART = 5
 LIFE_IN_BOOTS = 60
@@ -42,7 +43,8 @@ def jitter(s: Subject) -> Answer:
         return passed("does not arise: max_requests = 0", places)
     if spread == 0:
         reason = f"max_requests = {limit:g} without jitter: workers that started together leave together"
-        return failed(reason, f"max_requests_jitter = {math.ceil(0.2 * limit)}", places)
+        want = Want("max_requests_jitter", math.ceil(0.2 * limit), "see max-requests-jitter")
+        return failed(reason, f"max_requests_jitter = {want.value}", places, want)
     rate, count = s.rate_per_worker, s.workers
     if rate is None or count is None or s.requests < LEAST_FOR_SIZE:
         return unknown(f"max_requests_jitter = {spread:g}; whether that is enough depends on the load", "", places)
@@ -50,9 +52,9 @@ def jitter(s: Subject) -> Answer:
     each = f"{ASSUMED_BOOT_S:g} s to boot (assumed) x {rate:.1f} requests/s each"
     sums = f"{BOOTS_APART} x {count:g} workers x {each} = {needed}"
     if spread < needed:
-        proposed = max(needed, math.ceil(0.2 * limit))
+        want = Want("max_requests_jitter", max(needed, math.ceil(0.2 * limit)), "see max-requests-jitter")
         reason = f"max_requests_jitter = {spread:g} is too little for workers to boot one after the other: {sums}"
-        return failed(reason, f"max_requests_jitter = {proposed}", places)
+        return failed(reason, f"max_requests_jitter = {want.value}", places, want)
     return passed(f"max_requests_jitter = {spread:g}, {sums}", places)
 
 
@@ -69,7 +71,9 @@ def churn(s: Subject) -> Answer:
     sums = f"{LIFE_IN_BOOTS} x {ASSUMED_BOOT_S:g} s to boot (assumed) x {rate:.1f} requests/s of a worker = {needed}"
     if limit < needed:
         every = f"every {limit / rate:.0f} s at the peak"
-        return failed(f"max_requests = {limit:g} recycles a worker {every}: {sums}", f"max_requests = {needed}", places)
+        want = Want("max_requests", needed, "see recycling-cost")
+        reason = f"max_requests = {limit:g} recycles a worker {every}: {sums}"
+        return failed(reason, f"max_requests = {needed}", places, want)
     return passed(f"max_requests = {limit:g}, {sums}", places)
 
 

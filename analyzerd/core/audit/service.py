@@ -16,6 +16,7 @@ from analyzerd.core.audit.item import (
     unknown,
     unread,
 )
+from analyzerd.core.plan import Want, formulas
 from analyzerd.formats.control_socket import ON_DISK
 from analyzerd.formats.settings import DEFAULT_ORIGIN
 from analyzerd.units import format_bytes
@@ -126,15 +127,19 @@ def files(s: Subject) -> Answer:
     if limit is None:
         return unknown("how many files a worker may open was not read", GIVE_UNIT)
     most = max((p.fds for p in readings if p.fds is not None), default=None)
-    change = "LimitNOFILE=65536"
-    if most is not None and most > NEARLY_ALL * limit:
-        return failed(f"a worker has {most} of {limit:g} files open", change, places)
     held = s.number("gunicorn.worker_connections")
+    enough = formulas.files(int(held or 0), 0)
+    change, want = f"LimitNOFILE={enough}", Want("files", enough, "see open-files")
+    if most is not None and most > NEARLY_ALL * limit:
+        reason = f"a worker has {most} of {limit:g} files open"
+        if limit >= enough:
+            return failed(reason, "find what is opened and not closed: /proc/PID/fd over time", places)
+        return failed(reason, change, places, want)
     if s.worker_class in ("gthread", "gevent", "eventlet") and held is not None:
-        needed = 2 * (held + BESIDE_CONNECTIONS)
+        needed = formulas.least_files(int(held), 0)
         if limit < needed:
-            reason = f"a worker may accept {held:g} connections and open {limit:g} files; it takes {needed:g}"
-            return failed(reason, change, places)
+            reason = f"a worker may accept {held:g} connections and open {limit:g} files; it takes {needed}"
+            return failed(reason, change, places, want)
     used = f", the busiest uses {most}" if most is not None else ""
     return passed(f"a worker may open {limit:g} files{used}", places)
 

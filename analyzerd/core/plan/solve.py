@@ -11,7 +11,7 @@ from typing import Any
 
 from analyzerd.core.plan import formulas
 from analyzerd.core.plan.constraints import Given, broken
-from analyzerd.core.plan.ties import complete
+from analyzerd.core.plan.ties import Followed, complete
 from analyzerd.core.plan.values import SETTINGS, Held, Plan, changed, held
 
 PARTS = 8
@@ -80,13 +80,13 @@ class _Work:
         """Fields that were asked for; what merely followed may follow anew."""
         return {name for name, change in self.changes.items() if not change.tied_to}
 
-    def try_value(self, name: str, value: Held) -> tuple[Plan, dict[str, str]] | None:
+    def try_value(self, name: str, value: Held) -> tuple[Plan, dict[str, Followed]] | None:
         """The plan with this value and what is tied to it; None where it breaks something."""
         plan, ties = self._with(name, value)
         touched = changed(self.given.before, plan)
         return None if any(broken(self.given, plan, touched)) else (plan, ties)
 
-    def _with(self, name: str, value: Held) -> tuple[Plan, dict[str, str]]:
+    def _with(self, name: str, value: Held) -> tuple[Plan, dict[str, Followed]]:
         values: dict[str, Any] = {name: value}
         return complete(self.given, replace(self.plan, **values), pinned={*self.decided, name})
 
@@ -151,15 +151,15 @@ def _is_met(work: _Work, want: Want, now: Held) -> bool:
     return start < wanted <= reached or start > wanted >= reached
 
 
-def _accept(work: _Work, change: Change, plan: Plan, ties: dict[str, str]) -> None:
+def _accept(work: _Work, change: Change, plan: Plan, ties: dict[str, Followed]) -> None:
     before = work.plan
     work.plan = plan
     work.changes[change.field] = change
     for name in changed(before, plan):
         if name != change.field:
-            work.changes[name] = Change(
-                name, held(work.given.before, name), held(plan, name), ties.get(name, ""), change.field
-            )
+            follows = ties.get(name, Followed("", change.field))
+            by = change.field if follows.by == name else follows.by
+            work.changes[name] = Change(name, held(work.given.before, name), held(plan, name), follows.why, by)
 
 
 def _possible(work: _Work, name: str, wanted: Held, now: Held, *, beyond: bool = True) -> Held:

@@ -6,30 +6,37 @@ Only mends what the change has broken, and only settings whose value is known.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 from analyzerd.core.plan import formulas
 from analyzerd.core.plan.constraints import Given, connections_of, least_jitter
-from analyzerd.core.plan.values import Held, Plan, changed
+from analyzerd.core.plan.values import SETTINGS, Held, Plan, changed
 
 Tied: TypeAlias = tuple[Mapping[str, Held], str] | None
 Tie = Callable[[Given, Plan], Tied]
 """New values by field and why, or None where nothing has to follow."""
 
 
-def complete(given: Given, plan: Plan, *, pinned: Collection[str]) -> tuple[Plan, dict[str, str]]:
-    """The plan with all that follows, and why by field. What is ``pinned`` was decided and stays."""
-    reasons: dict[str, str] = {}
+@dataclass(frozen=True, slots=True)
+class Followed:
+    """Why a setting follows, and from which field."""
+
+    why: str
+    by: str
+
+
+def complete(given: Given, plan: Plan, *, pinned: Collection[str]) -> tuple[Plan, dict[str, Followed]]:
+    """The plan with all that follows, and from what, by field. What is ``pinned`` was decided and stays."""
+    follows: dict[str, Followed] = {}
     for needs, tie in TIES:
-        if needs.isdisjoint(changed(given.before, plan)) or (found := tie(given, plan)) is None:
+        causes = [name for name in SETTINGS if name in needs and name in changed(given.before, plan)]
+        if not causes or (found := tie(given, plan)) is None:
             continue
-        values: dict[str, Any] = {
-            name: value for name, value in found[0].items() if name not in pinned or name in reasons
-        }
+        values: dict[str, Any] = {n: value for n, value in found[0].items() if n not in pinned or n in follows}
         plan = replace(plan, **values)
-        reasons.update(dict.fromkeys(values, found[1]))
-    return plan, reasons
+        follows.update(dict.fromkeys(values, Followed(found[1], causes[0])))
+    return plan, follows
 
 
 def _workers_for_threads(given: Given, plan: Plan) -> Tied:

@@ -30,6 +30,7 @@ class Load:
     ``in_system``: requests seen in the workers and their queue; ``in_system_expected``: how many there must have been.
     ``switches``: voluntary switches of the worker with most, its threads together where they are read. ``turns``: those
     of all threads per second of the requests' time that is not computing, see ``take_turns``.
+    ``swapped``: pages the whole machine moves to swap and back.
     ``wait_in_service``: that wait as a share of the service time. ``busiest``: CPU of the busiest worker, in cores.
     """
 
@@ -65,6 +66,7 @@ class Load:
     in_system_expected: float | None = None
     major_faults: float | None = None
     faults_per_request: float | None = None
+    swapped: float | None = None
     throttled: float | None = None
 
 
@@ -99,6 +101,7 @@ def measure(samples: Sequence[Sample], tallies: Iterable[AccessTally], ours: Our
         accept_queue=_accept_queue(samples, ours),
         imbalance=_imbalance(samples, ours, threads or 1),
         throttled=_throttled(samples, ours),
+        swapped=swap_rate(samples),
     )
     load = _with_clocks(load, service, upstream, aborted)
     load = _with_little(load, _in_system(samples, ours), upstream)
@@ -303,6 +306,15 @@ def _host(samples: Sequence[Sample]) -> _Host:
     busy_s = sum(v for name, v in moved.items() if name not in IDLE_STATES)
     shares = [moved.get(name, 0.0) / total for name in ("idle", "steal")]
     return _Host(shares[0], shares[1], busy_s, samples[-1].host.cores)
+
+
+def swap_rate(samples: Sequence[Sample]) -> float | None:
+    """Pages per second that the machine moved to swap and back; None where that was not counted twice."""
+    known = [s for s in samples if "pswpin" in s.host.vmstat and "pswpout" in s.host.vmstat]
+    if len(known) < 2 or known[-1].time_s - known[0].time_s < 1.0:
+        return None
+    moved = [known[-1].host.vmstat[name] - known[0].host.vmstat[name] for name in ("pswpin", "pswpout")]
+    return max(0, sum(moved)) / (known[-1].time_s - known[0].time_s)
 
 
 def _accept_queue(samples: Sequence[Sample], ours: Ours) -> float | None:

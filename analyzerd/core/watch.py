@@ -34,6 +34,7 @@ WAVE_WITHIN_S = 3.0
 CHURN_S, CHURN_EVERY_S = 300.0, 60.0
 CHURN_AGAIN_S = 600.0
 CHURN_SHARE = 0.05
+SWAP_PAGES_PER_S = 100.0
 SLOW_BUCKETS, SLOW_BUCKETS_AT_END = 3, 2
 SETTLED_AFTER_DEPLOY_S = 15.0
 DISTURBING = ("signal:", "stopping", "reloading")
@@ -233,6 +234,17 @@ def thrashing(whole: Load, part: Load) -> bool:
     return (whole.faults_per_request or 0.0) > 20 and (part.major_faults or 0.0) > 200
 
 
+def swapping(whole: Load, part: Load) -> bool:
+    """Memory goes to swap and back all the time, and requests wait for theirs. Swap that is only full does no harm."""
+    return (whole.faults_per_request or 0.0) >= 1 and (part.swapped or 0.0) > SWAP_PAGES_PER_S
+
+
+def short_of_memory(whole: Load, part: Load) -> bool:
+    """Requests wait for pages, wherever from. A few from a fast swap cost nothing to speak of."""
+    slow = (whole.service_p95 or whole.upstream_p95 or 0.0) >= 0.1
+    return thrashing(whole, part) or (slow and swapping(whole, part))
+
+
 def backed_up(whole: Load, part: Load) -> bool:
     """Connections wait to be accepted, where the queue cannot be seen in the clocks."""
     seen = whole.queue_p95 is not None
@@ -240,7 +252,7 @@ def backed_up(whole: Load, part: Load) -> bool:
     return not seen and slow and (part.accept_queue or 0.0) > 0.5
 
 
-KINDS = {"contention": contended, "interpreter": switching, "faults": thrashing, "backlog": backed_up}
+KINDS = {"contention": contended, "interpreter": switching, "faults": short_of_memory, "backlog": backed_up}
 
 
 # ---- recycling and growth ------------------------------------------------------------------------------

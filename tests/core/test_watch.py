@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from analyzerd.core.growth import Curve, leak, note
-from analyzerd.core.measure import EVERYTHING
+from analyzerd.core.measure import EVERYTHING, Load, swap_rate
 from analyzerd.core.state import decode, encode
+from analyzerd.core.watch import short_of_memory
 from analyzerd.formats.scenario import parse_scenario
-from analyzerd.model import AccessTally, ProcessReading, Sample
+from analyzerd.model import AccessTally, HostReading, ProcessReading, Sample
 from tests.core.stage import RULES, Engine, causes, play
 
 HEAD = """
@@ -66,6 +69,27 @@ def test_a_fault_that_is_known_explains_the_slowness() -> None:
     )
     start = HEAD.replace("workers=12,13", "workers=12,13 at=unix:/run/app.sock")
     assert causes(play(start + READINGS + full + QUEUE)) == ["backlog-overflow"]
+
+
+def test_swap_counts_where_it_moves_and_requests_wait_for_it() -> None:
+    """Not where it is calm, another program's alone, too fast to be felt, or not counted."""
+    felt = Load(0.0, 60.0, service_p95=0.3, faults_per_request=2.0, major_faults=40.0, swapped=300.0)
+    assert short_of_memory(felt, felt)
+    for other in ({"swapped": 90.0}, {"swapped": None}, {"faults_per_request": 0.1}, {"service_p95": 0.02}):
+        spared = replace(felt, **other)
+        assert not short_of_memory(spared, spared)
+
+
+def test_the_rate_of_swapping() -> None:
+    """Pages both ways over the seconds between the first and last count; a reading without counts is passed over."""
+
+    def counted(time_s: float, **vmstat: int) -> Sample:
+        return Sample(time_s, HostReading(vmstat=vmstat))
+
+    rows = [counted(0.0), counted(5.0, pswpin=100, pswpout=50), counted(10.0), counted(15.0, pswpin=1600, pswpout=550)]
+    assert swap_rate(rows) == 200.0
+    assert swap_rate(rows[:3]) is None
+    assert swap_rate([rows[1], counted(25.0, pswpin=0, pswpout=0)]) == 0.0
 
 
 def test_a_warm_up_is_no_leak() -> None:

@@ -17,8 +17,10 @@ from analyzerd.core.audit.item import (
 from analyzerd.core.audit.service import GIVE_UNIT, NO_UNIT
 from analyzerd.core.footprint import MATURE_S, reserve_of
 from analyzerd.core.growth import LEAST_POINTS, leak
+from analyzerd.core.measure import swap_rate
 from analyzerd.core.plan import Want
 from analyzerd.core.plan.formulas import TIGHT_SHARE
+from analyzerd.core.watch import SWAP_PAGES_PER_S
 from analyzerd.model import ProcessReading, Sample
 from analyzerd.units import format_bytes
 
@@ -171,13 +173,11 @@ def kills(s: Subject) -> Answer:
 
 def swapping(s: Subject) -> Answer:
     """No pages go to swap and back."""
-    first = s.case.samples[0].host.vmstat if s.case.samples else {}
-    last = s.last.host.vmstat if s.last else {}
-    if not s.watched or "pswpin" not in first or "pswpin" not in last:
+    rate = swap_rate(s.case.samples)
+    if not s.watched or rate is None:
         return unknown("swap traffic was not watched", "audit with --for 60s, or give a recording")
-    moved = sum(last.get(name, 0) - first.get(name, 0) for name in ("pswpin", "pswpout"))
-    rate, shown = moved / s.watched_s, f"{moved / s.watched_s:.0f} pages/s over {s.watched_s:.0f} s"
-    if rate <= 100:
+    shown = f"{rate:.0f} pages/s over {s.watched_s:.0f} s"
+    if rate <= SWAP_PAGES_PER_S:
         return passed(f"swap traffic is {shown}")
     if s.watched_s < 55:
         return unknown(f"swap traffic is {shown}: watch for a minute to tell a moment from a state", "--for 60s")

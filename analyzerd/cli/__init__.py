@@ -14,7 +14,7 @@ from importlib import import_module
 from analyzerd import __version__
 
 DAEMON_MODULES = ("psutil", "pydantic", "pydantic_settings", "slack_sdk", "systemd", "watchdog")
-OWN_MODULE = ("audit", "changes", "diagnose", "explain", "record", "replay", "rules")
+OWN_MODULE = ("audit", "changes", "diagnose", "explain", "loadtest", "record", "replay", "rules")
 """Verbs whose work is ``run`` of the module of their name."""
 
 EX_FAILED, EX_USAGE, EX_CONFIG = 1, 2, 78
@@ -85,6 +85,7 @@ def parser() -> argparse.ArgumentParser:
     _rules(verbs)
     _stored(verbs)
     _changes(verbs)
+    _loadtest(verbs)
     return root
 
 
@@ -322,6 +323,32 @@ def _changes(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     for action in actions.choices.values():
         _common(action)
         action.add_argument("--app", default="", metavar="APP", help="only this app's; default: all")
+
+
+def _loadtest(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    verb = verbs.add_parser(
+        "loadtest",
+        help="send requests to your own app at a stated rate, and keep the guide's five figures",
+        description="Lets wrk or hey send requests, after asking, and keeps latency, failures, CPU and memory. Two "
+        "tests are compared by the same statistics as a change in production; that takes 12 half-minutes each.",
+        epilog="analyzerctl loadtest https://shop.example/ --rate 20, change one setting, then the same with --compare",
+    )
+    _common(verb)
+    verb.add_argument("url", metavar="URL", help="an address of yours: it gets real load")
+    verb.add_argument("--rate", type=float, default=10.0, metavar="N", help="requests a second; default 10")
+    verb.add_argument("--connections", type=int, default=20, metavar="N", help="at most so many at once; default 20")
+    verb.add_argument(
+        "--for",
+        dest="for_s",
+        type=_seconds,
+        default=360.0,
+        metavar="TIME",
+        help="how long; default 6m, in half-minutes",
+    )
+    verb.add_argument("--with", dest="tool", choices=("wrk", "hey"), default="", help="default: wrk, else hey")
+    verb.add_argument("--yes", action="store_true", help="do not ask before sending")
+    verb.add_argument("--compare", action="store_true", help="with the last test of this URL")
+    verb.add_argument("--fail-on", choices=("worse",), help="exit 1 when the comparison says so")
 
 
 if __name__ == "__main__":

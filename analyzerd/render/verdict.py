@@ -27,7 +27,7 @@ def blocks(verified: Verified) -> Mapping[str, Any]:
     said = [
         kit.header(f"{_ICONS[verified.outcome]} {headline(verified)}"),
         kit.paragraph(line(verified.because, 1500), "Why:"),
-        kit.code("\n".join(table(verified))),
+        kit.code("\n".join(table(verified.was, verified.now))),
     ]
     if verified.rollback:
         said.append(kit.paragraph(line(verified.rollback, 700), "Undo it now:"))
@@ -48,7 +48,7 @@ def text(verified: Verified) -> str:
 def _lines(verified: Verified) -> Iterator[str]:
     yield headline(verified)
     yield f"  {line(verified.because, 1500)}"
-    yield from (f"    {row}" for row in table(verified))
+    yield from (f"    {row}" for row in table(verified.was, verified.now))
     if verified.rollback:
         yield f"  Undo it now: {line(verified.rollback, 700)}"
     yield f"  {line(verified.id, 40)} \u00b7 {line(verified.incident, 40)}"
@@ -65,12 +65,12 @@ def headline(verified: Verified) -> str:
     return f"{word}: {line(verified.setting, 60)} {moved}{proposed}, {line(verified.app, 40)}"
 
 
-def table(verified: Verified) -> Iterator[str]:
-    """Yield rows of the guide's five figures, before and after."""
-    yield f"{'':12}{'before':>12}{'after':>12}"
-    was, now = _figures(verified.was), _figures(verified.now)
-    for name, value in was.items():
-        yield f"{name:12}{value:>12}{now[name]:>12}"
+def table(was: Figures, now: Figures, names: tuple[str, str] = ("before", "after")) -> Iterator[str]:
+    """Yield rows of the guide's five figures, side by side."""
+    yield f"{'':12}{names[0]:>12}{names[1]:>12}"
+    other = _figures(now)
+    for name, value in _figures(was).items():
+        yield f"{name:12}{value:>12}{other[name]:>12}"
 
 
 def _figures(known: Figures) -> dict[str, str]:

@@ -80,11 +80,29 @@ class FileConfig(_Part):
         return self
 
 
+Count = Annotated[int, Field(ge=0, le=1_000_000)]
+
+
+class DatabaseConfig(_Part):
+    """What nobody can read from outside: the app's pool, for each worker, and the database's limit.
+
+    ``other_connections``: of other programs; ``instances``: machines like this one that use the same database.
+    """
+
+    pool_size: Count | None = None
+    max_overflow: Count | None = None
+    pool_timeout: Count | None = None
+    max_connections: Count | None = None
+    other_connections: Count | None = None
+    instances: Count | None = None
+
+
 class AppConfig(_Part):
-    """One app: its name in messages and the units it runs as (globs allowed)."""
+    """One app: its name in messages, the units it runs as (globs allowed), and what is known of its database."""
 
     name: str
     units: tuple[str, ...]
+    database: DatabaseConfig = DatabaseConfig()
 
 
 class SamplingConfig(_Part):

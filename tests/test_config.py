@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from analyzerd.config import load
+from analyzerd.daemon.stated import stated_settings
+from analyzerd.daemon.wiring import options
 from analyzerd.errors import ConfigError
 
 KINDS = "gunicorn, gunicorn.access, nginx.error, nginx.access, kernel, app"
@@ -143,3 +145,16 @@ def test_the_daemon_refuses_with_78(tmp_path: Path) -> None:
     assert ran.returncode == 78
     assert ran.stderr == f"error: {file}:1:1: unknown key 'slak', did you mean 'slack'?\n"
     assert ran.stdout == ""
+
+
+def test_what_is_stated_of_a_database(tmp_path: Path) -> None:
+    """Each figure is a setting of the app's units; SQLAlchemy's own overflow counts where none is stated."""
+    text = "apps:\n  - {name: shop, units: ['shop@*.service'], database: {pool_size: 5, max_connections: 100}}\n"
+    config = load(written(tmp_path, text + "  - {name: plain, units: [plain.service]}\n"))
+    found = {(s.unit, s.name): (s.value, s.origin) for s in stated_settings(config, 0.0)}
+    assert found == {
+        ("shop@*.service", "database.pool_size"): (5, "analyzerd.yaml"),
+        ("shop@*.service", "database.max_overflow"): (10, "SQLAlchemy's default"),
+        ("shop@*.service", "database.max_connections"): (100, "analyzerd.yaml"),
+    }
+    assert options(config).apps.of_unit("shop@*.service") == "shop"

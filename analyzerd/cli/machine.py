@@ -10,6 +10,7 @@ from pathlib import Path
 from analyzerd.cli.inputs import Given, JournalPart
 from analyzerd.config import Config
 from analyzerd.daemon.sampler import nginx_settings
+from analyzerd.daemon.stated import stated_settings
 from analyzerd.daemon.wiring import followed, nginx_conf
 from analyzerd.model import Health, Stream
 from analyzerd.sources.archive import Archive, Part
@@ -27,7 +28,8 @@ def history(config: Config, since_s: float, until_s: float | None) -> Given:
     if config.journal.enabled:
         journal = (JournalPart(since_s, until_s, config.journal.units, config.journal.path or None),)
         sources |= set(JOURNAL_SPEAKS_FOR)
-    settings = tuple(replace(one, time_s=0.0) for one in nginx_settings(nginx_conf(config)))
+    read = tuple(replace(one, time_s=0.0) for one in nginx_settings(nginx_conf(config)))
+    settings = (*read, *stated_settings(config, 0.0))
     health = tuple(Health(0.0, source, "reading") for source in sorted(sources))
     return Given(Archive(parts, settings, health), journal, since_s, until_s)
 

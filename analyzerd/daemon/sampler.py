@@ -30,9 +30,10 @@ class Sampler:
         inbox: Inbox,
         interval_s: float,
         nginx_conf: str,
+        stated: tuple[Setting, ...] = (),
     ) -> None:
         self._probe, self._health, self._inbox, self._interval_s = probe, health, inbox, interval_s
-        self._nginx_conf = nginx_conf
+        self._nginx_conf, self._stated = nginx_conf, stated
         self._told: dict[tuple[str, str], Setting] = {}
         self._settings_s = self._due_s = 0.0
         self.dropped = 0
@@ -57,7 +58,7 @@ class Sampler:
         self._due_s = now_s() + self._interval_s
 
     def _news(self) -> list[Input]:
-        found = [*self._probe.settings(), *nginx_settings(self._nginx_conf)]
+        found = [*self._probe.settings(), *nginx_settings(self._nginx_conf), *self._stated]
         news = [s for s in found if _value(self._told.get((s.unit, s.name))) != _value(s)]
         self._told.update({(s.unit, s.name): s for s in news})
         return list(news)

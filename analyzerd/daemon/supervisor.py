@@ -27,6 +27,7 @@ from analyzerd.daemon.inbox import Inbox
 from analyzerd.daemon.notify import notify, watchdog_interval_s
 from analyzerd.daemon.sampler import Sampler
 from analyzerd.daemon.stacks import StackTaker
+from analyzerd.daemon.stated import stated_settings
 from analyzerd.errors import AnalyzerdError, ConfigError, StoreError
 from analyzerd.model import Checkpoint, Health
 from analyzerd.notify.contract import Sink, Words
@@ -185,6 +186,7 @@ class _Daemon:
                 self._inbox,
                 self._config.sampling.interval,
                 wiring.nginx_conf(self._config),
+                stated_settings(self._config, now_s()),
             )
             sampler.run(self._stop)
 

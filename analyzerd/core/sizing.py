@@ -164,7 +164,7 @@ def threads_for_cpu(case: Case) -> Answer:
     wanted = formulas.fed_threads(share)
     sums = f"{formulas.FED_THREADS:g} / {share:.2f} of a request's time is computing = {wanted}"
     if wanted >= current:
-        return Refusal("threads", f"{current} threads are not too many: {sums}")
+        return Refusal("threads", f"{sums}, no fewer than there are; threads that wait for each other hide their share")
     return Want("threads", wanted, sums)
 
 
@@ -214,7 +214,7 @@ def max_requests_for_growth(case: Case) -> Answer:
     sums += f"; at least {_boots_apart(given(case))} x {found.rate:.1f} requests/s = {least}"
     if most < max(1, least):
         return Refusal("max_requests", f"recycling costs too much: {sums}")
-    return Want("max_requests", max(least, formulas.tidy_down(most)), sums, most=True)
+    return Want("max_requests", max(least, formulas.step_down(most)), sums, most=True)
 
 
 @solver("max_requests_for_boots")

@@ -47,7 +47,7 @@ def pool_for_database(case: Case) -> Answer:
     g = given(case)
     m, plan = g.machine, g.before
     if m.max_connections is None:
-        return Refusal("pool_size", "the database's max_connections is not known")
+        return Refusal("pool_size", "the database's max_connections is not known: state it in analyzerd.yaml")
     if plan.workers is None:
         return Refusal("pool_size", "the number of workers is not known")
     fit = formulas.pool_for_database(m.max_connections, m.other_connections, m.instances, plan.workers)

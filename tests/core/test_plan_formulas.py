@@ -70,11 +70,20 @@ def test_slots_are_less_busy_where_times_vary_widely() -> None:
 
 
 @pytest.mark.parametrize(
-    ("number", "up", "down"), [(7, 7, 7), (99, 99, 99), (101, 105, 100), (764, 765, 760), (12_345, 12_500, 12_000)]
+    ("number", "up", "down"),
+    [
+        (6, 6, 6),
+        (7, 7, 7),
+        (99, 99, 70),
+        (101, 105, 100),
+        (764, 765, 700),
+        (12_345, 12_500, 10_000),
+        (19_999, 20_000, 15_000),
+    ],
 )
 def test_large_numbers_are_rounded(number: int, up: int, down: int) -> None:
-    """To steps of half of the second figure."""
-    assert (formulas.tidy(number), formulas.tidy_down(number)) == (up, down)
+    """Up to half of the second figure; down to one of six steps."""
+    assert (formulas.tidy(number), formulas.step_down(number)) == (up, down)
 
 
 def test_a_whole_number_stays_what_it_is() -> None:

@@ -75,7 +75,10 @@ def _cpu(given: Given, after: Plan) -> str:
         return ""
     if not d.cpu_per_request or not d.service_running:
         return ""
-    fed = max(2, formulas.most_workers(m.cores), formulas.fed_slots(m.cores, d.service_running, d.cpu_per_request))
+    most = max(2, formulas.most_workers(m.cores))
+    if (after.workers or 0) <= most and after.concurrency == given.before.concurrency:
+        return ""  # processes do not share an interpreter: each can use a core
+    fed = max(most, formulas.fed_slots(m.cores, d.service_running, d.cpu_per_request))
     return "" if slots <= fed else f"{m.cores:g} cores feed {fed} requests at once; scale the CPU"
 
 
@@ -100,7 +103,8 @@ def _database(given: Given, after: Plan) -> str:
         if pool <= (given.before.pool or 0):
             return ""
         return (
-            f"max_connections of the database is not known, {after.workers} workers would open {after.workers * pool}"
+            f"max_connections of the database is not known (state it in analyzerd.yaml), and {after.workers} workers "
+            f"would open {after.workers * pool}"
         )
     most = m.max_connections - formulas.KEPT_FOR_OTHERS - m.other_connections
     asked = m.instances * after.workers * pool

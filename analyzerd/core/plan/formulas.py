@@ -29,6 +29,7 @@ KEPT_FOR_OTHERS = 3 + 5
 BOOTS_APART = 60.0
 USUAL_FILES, BESIDE_CONNECTIONS = 65536, 50
 PEAK = 1.5
+STEPS = (1.0, 1.5, 2.0, 3.0, 5.0, 7.0)
 
 
 def target_use(p50_s: float | None, p99_s: float | None) -> float:
@@ -171,10 +172,12 @@ def tidy(number: float) -> int:
     return math.ceil(_clean(number / step)) * step
 
 
-def tidy_down(number: float) -> int:
-    """The same, rounded down."""
-    step = _step(number)
-    return math.floor(number / step + 1e-9) * step
+def step_down(number: float) -> int:
+    """Of a difference, which a little noise moves far: rounded down to 1, 1.5, 2, 3, 5 or 7 times a power of ten."""
+    if number < STEPS[-1]:
+        return math.floor(number)
+    power = 10 ** math.floor(math.log10(number))
+    return next(int(step * power) for step in reversed(STEPS) if step * power <= number + 1e-9)
 
 
 def _step(number: float) -> int:

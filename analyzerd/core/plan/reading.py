@@ -68,7 +68,8 @@ def settings(case: Case) -> Plan:
 
 def _workers(case: Case) -> int | None:
     """As configured, else as many as were seen: a default may be replaced where it cannot be read."""
-    seen_now = int(case.load.workers or 0)
+    alive = sum(w.booted_s <= case.focus.t1_s < w.gone_s for w in case.ledger.workers.values())
+    seen_now = int(case.load.workers or 0) or alive
     return (
         _whole(case, "gunicorn.workers") if "gunicorn.workers" in case.settings or not seen_now else seen_now
     ) or None

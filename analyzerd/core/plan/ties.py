@@ -60,11 +60,16 @@ def _class_of_threads(given: Given, plan: Plan) -> Tied:
     return {"threads": 1}, "several threads turn sync into gthread without a word"
 
 
+def _overflow(_: Given, plan: Plan) -> Tied:
+    """What a pool may hold is said in one number: connections beyond it are opened and closed for every peak."""
+    return ({"max_overflow": 0}, f"the pool of {plan.pool_size} holds all it takes") if plan.max_overflow else None
+
+
 def _threads_of_pool(given: Given, plan: Plan) -> Tied:
     """Where the database bounds the pool it bounds the threads: more of them would only wait for each other."""
     if plan.worker_class != "gthread" or plan.pool is None or plan.threads is None or plan.threads <= plan.pool:
         return None
-    if given.before.pool is None or plan.pool >= given.before.pool:
+    if given.machine.max_connections is None:
         return None
     return {"threads": plan.pool}, f"no more than the {plan.pool} connections of the pool"
 
@@ -146,6 +151,7 @@ def _nginx_files(_: Given, plan: Plan) -> Tied:
 
 TIES: tuple[tuple[frozenset[str], Tie], ...] = (
     (frozenset({"worker_class", "threads"}), _class_of_threads),
+    (frozenset({"pool_size"}), _overflow),
     (frozenset({"pool_size", "max_overflow"}), _threads_of_pool),
     (frozenset({"threads"}), _workers_for_threads),
     (frozenset({"threads", "worker_class"}), _connections),

@@ -121,6 +121,8 @@ OF_FACT: Mapping[str, tuple[str, ...]] = {
     "master.": ("systemd",),
     "growth.": ("readings",),
     "memory.": ("readings",),
+    "memory.limit_hits": ("accounting", "readings"),
+    "fds.": ("open-files",),
     "oom.": ("kernel",),
     "oom.counter_rose": ("accounting",),
     "oom.host_counter_rose": ("readings",),

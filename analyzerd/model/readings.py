@@ -12,7 +12,8 @@ from analyzerd.model.words import Value
 class ProcessReading:
     """Counters of one gunicorn process as read; cumulative since its start. None: not readable.
 
-    ``voluntary_switches`` are the main thread's, ``thread_switches`` those of all its threads.
+    ``voluntary_switches`` are the main thread's, ``thread_switches`` those of all its threads. Of the ``fds`` so many
+    are ``sockets``, ``pipes`` and ``files``; the rest are the kernel's own kinds.
     """
 
     pid: int
@@ -41,6 +42,9 @@ class ProcessReading:
     swap_bytes: int | None = None
     blocked: tuple[Mapping[str, Value], ...] = ()
     uid: int | None = None
+    sockets: int | None = None
+    pipes: int | None = None
+    files: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +62,10 @@ class ListenerReading:
 
 @dataclass(frozen=True, slots=True)
 class CgroupReading:
-    """Memory and CPU accounting of one unit's cgroup (v1 or v2), counters cumulative."""
+    """Memory and CPU accounting of one unit's cgroup (v1 or v2), counters cumulative.
+
+    ``high_hits`` and ``max_hits``: how often its memory was held at memory.high and memory.max (v2 alone counts that).
+    """
 
     unit: str
     memory_bytes: int | None = None
@@ -67,6 +74,8 @@ class CgroupReading:
     cpu_periods: int | None = None
     cpu_throttled: int | None = None
     frozen: bool | None = None
+    high_hits: int | None = None
+    max_hits: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

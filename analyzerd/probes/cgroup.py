@@ -37,16 +37,20 @@ class CgroupProbe:
             cpu_periods=cpu.get("nr_periods"),
             cpu_throttled=cpu.get("nr_throttled"),
             frozen=frozen,
+            high_hits=memory["high_hits"],
+            max_hits=memory["max_hits"],
         )
 
     def _memory(self, paths: dict[str, str]) -> dict[str, int | None]:
         folder = self._folder(paths, "memory")
         current, limit, events = _V1_MEMORY if "memory" in paths else _V2_MEMORY
-        kills = parse_counters(_text(folder, events), (b"oom_kill",))
+        counted = parse_counters(_text(folder, events), (b"oom_kill", b"high", b"max"))
         return {
             "bytes": parse_limit(_text(folder, current)),
             "limit": parse_limit(_text(folder, limit)),
-            "oom_kills": kills.get("oom_kill"),
+            "oom_kills": counted.get("oom_kill"),
+            "high_hits": counted.get("high"),
+            "max_hits": counted.get("max"),
         }
 
     def _cpu(self, paths: dict[str, str]) -> dict[str, int]:

@@ -28,6 +28,8 @@ class Handles:
     count: int | None = None
     sockets: frozenset[int] | None = None
     heartbeat: str | None = None
+    pipes: int | None = None
+    files: int | None = None
 
 
 class ProcessProbe:
@@ -82,6 +84,9 @@ class ProcessProbe:
             wchan=self._waits_on(),
             fds=handles.count,
             fd_limit=self._fd_limit,
+            sockets=None if handles.sockets is None else len(handles.sockets),
+            pipes=handles.pipes,
+            files=handles.files,
             heartbeat_age_s=age_s,
             rss_bytes=status.rss_bytes,
             anon_bytes=status.anon_bytes,
@@ -112,7 +117,7 @@ class ProcessProbe:
         """Look where the handles lead. Too many of them are only counted: looking would cost too much."""
         if len(names) > _MAX_FDS_RESOLVED:
             return Handles(count=len(names))
-        inodes, heartbeat = set(), None
+        inodes, heartbeat, pipes, files = set(), None, 0, 0
         for name in names:
             try:
                 link = read_link(f"{self._dir}/fd/{name}")
@@ -120,9 +125,12 @@ class ProcessProbe:
                 continue
             if link.startswith("socket:["):
                 inodes.add(int(link[8:-1]))
-            elif MARK in link:
+                continue
+            pipes += link.startswith("pipe:[")
+            files += link.startswith("/")
+            if MARK in link:
                 heartbeat = name
-        return Handles(len(names), frozenset(inodes), heartbeat)
+        return Handles(len(names), frozenset(inodes), heartbeat, pipes, files)
 
     def _heartbeat_age_s(self, name: str | None, now_s: float, wall_s: float) -> float | None:
         if name is None:

@@ -90,6 +90,8 @@ def _cgroup(files: dict[str, Any], unit: str) -> CgroupReading:
         oom_kills=events.get("oom_kill"),
         cpu_periods=cpu.get("nr_periods"),
         cpu_throttled=cpu.get("nr_throttled"),
+        high_hits=events.get("high"),
+        max_hits=events.get("max"),
     )
 
 

@@ -65,6 +65,13 @@ def test_host_counters(probe: MachineProbe) -> None:
     probe.close()
 
 
+def test_open_files_are_told_by_kind(probe: MachineProbe) -> None:
+    """Sockets, pipes and files; what the kernel calls anonymous is none of them."""
+    seen = {p.pid: (p.sockets, p.pipes, p.files) for p in probe.sample().processes}
+    assert seen == {4181: (2, 0, 5), 4184: (4, 4, 4), 4185: (5, 4, 4)}
+    probe.close()
+
+
 def test_run_queue_is_summed_over_threads(probe: MachineProbe, proc: Path) -> None:
     """A worker's run time is that of all its threads, not of its main thread."""
     texts = [path.read_text().split() for path in (proc / "4184/task").glob("*/schedstat")]
@@ -101,7 +108,7 @@ def test_reused_pid_is_a_new_process(probe: MachineProbe, proc: Path) -> None:
 @pytest.mark.parametrize(
     ("layout", "paths", "expected"),
     [
-        ("v2", V2, CgroupReading("u", 268435456, 536870912, 2, 4000, 250)),
+        ("v2", V2, CgroupReading("u", 268435456, 536870912, 2, 4000, 250, None, 12, 40)),
         ("v1", V1, CgroupReading("u", 50921472, 62914560, 1, 900, 30)),
         ("hybrid", V1 | V2, CgroupReading("u", 1000000, 2000000, 4, 10, 1)),
         ("v2", {"": "/system.slice/free.service"}, CgroupReading("u", 1048576, None, 0)),

@@ -13,7 +13,8 @@ class ProcessReading:
     """Counters of one gunicorn process as read; cumulative since its start. None: not readable.
 
     ``voluntary_switches`` are the main thread's, ``thread_switches`` those of all its threads. Of the ``fds`` so many
-    are ``sockets``, ``pipes`` and ``files``; the rest are the kernel's own kinds.
+    are ``sockets``, ``pipes`` and ``files``; the rest are the kernel's own kinds. ``database_connections``: those that
+    lead to a port databases are known by; a Unix socket or another port is not seen.
     """
 
     pid: int
@@ -45,6 +46,7 @@ class ProcessReading:
     sockets: int | None = None
     pipes: int | None = None
     files: int | None = None
+    database_connections: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from analyzerd.model import ListenerReading
@@ -56,6 +56,17 @@ class ListenerProbe:
             accepted.update(found.inode for found in mine if found.inode)
             readings.append(_reading(one, mine))
         return tuple(readings), frozenset(accepted)
+
+    def leading_to(self, ports: Sequence[int]) -> frozenset[int]:
+        """Return the inodes of all established TCP connections to one of ``ports``, of whatever process."""
+        states = 1 << sockets.ESTABLISHED
+        try:
+            requests = [sockets.peer_request(family, states, ports) for family in (socket.AF_INET, socket.AF_INET6)]
+            found = [sockets.parse_inet(body) for request in requests for body in self._ask(request)]
+        except OSError as error:
+            self._give_up(error)
+            found = [one for one in self._from_text() if one.state == sockets.ESTABLISHED and one.peer_port in ports]
+        return frozenset(one.inode for one in found)
 
     def close(self) -> None:
         """Close the netlink socket."""

@@ -19,6 +19,8 @@ from analyzerd.probes.listeners import ListenerProbe, owned_listeners
 from analyzerd.probes.processes import Handles, ProcessProbe
 from analyzerd.probes.release import release_of
 
+DATABASE_PORTS = (5432, 6432, 3306, 1433, 1521)
+"""PostgreSQL, PgBouncer, MySQL and MariaDB, SQL Server, Oracle: what connection pools are made for."""
 Readings = list[tuple[ProcessReading, Handles]]
 
 
@@ -62,12 +64,13 @@ class MachineProbe:
         read = self._with_heartbeats(self._read_processes(found, now_s, wall_s), found)
         owned = owned_listeners(self._listeners.listening() if read else (), _inodes(read), self._binds(read))
         listeners, accepted = self._listeners.read(owned)
+        databases = self._listeners.leading_to(DATABASE_PORTS) if any(h.sockets for _, h in read) else frozenset()
         cgroups = self._read_cgroups(found)
         self._sight = self._look_back(wall_s, read, cgroups)
         return Sample(
             time_s=wall_s,
             host=self._host.read(),
-            processes=tuple(_with_connections(reading, handles, accepted) for reading, handles in read),
+            processes=tuple(_with_connections(reading, handles, accepted, databases) for reading, handles in read),
             listeners=listeners,
             cgroups=cgroups,
             disks=read_disks((*self._paths, *self._working_directories())),
@@ -184,7 +187,10 @@ def _inodes(read: Readings) -> dict[int, str]:
     return found
 
 
-def _with_connections(reading: ProcessReading, handles: Handles, accepted: frozenset[int]) -> ProcessReading:
-    if handles.sockets is None:
+def _with_connections(
+    reading: ProcessReading, handles: Handles, accepted: frozenset[int], databases: frozenset[int]
+) -> ProcessReading:
+    held = handles.sockets
+    if held is None:
         return reading
-    return replace(reading, connections=len(handles.sockets & accepted))
+    return replace(reading, connections=len(held & accepted), database_connections=len(held & databases))

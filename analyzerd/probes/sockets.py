@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 ESTABLISHED, SYN_RECEIVED, CLOSE_WAIT, LISTEN, NEW_SYN_RECEIVED = 1, 3, 8, 10, 12
@@ -18,6 +18,8 @@ _INET_MESSAGE = struct.Struct("=BBBB2s2s16s16sIII5I")
 _UNIX_MESSAGE = struct.Struct("=BBBBIII")
 _UNIX_NAME, _UNIX_QUEUE = 0, 4
 _PORT_AT_LEAST, _PORT_AT_MOST = 2, 3
+_JUMP, _PEER_PORT_AT_LEAST, _PEER_PORT_AT_MOST = 1, 4, 5
+_PEER_STEPS_BYTES = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +27,8 @@ class Socket:
     """One socket as the kernel shows it. ``port`` 0: a unix socket, whose path is ``host``.
 
     For a listener ``queue`` counts connections not yet accepted and ``queue_limit`` its backlog (None where
-    the source does not tell). ``inode`` 0: the connection has not been accepted by any process.
+    the source does not tell). ``inode`` 0: the connection has not been accepted by any process. ``peer_port``: where a
+    TCP connection leads.
     """
 
     host: str
@@ -34,6 +37,7 @@ class Socket:
     inode: int
     queue: int | None = None
     queue_limit: int | None = None
+    peer_port: int = 0
 
     @property
     def address(self) -> str:
@@ -51,6 +55,20 @@ def inet_request(family: int, states: int, port: int = 0) -> bytes:
         code += struct.pack("=BBHBBH", _PORT_AT_MOST, 8, 12, 0, 0, port)
         body += struct.pack("=HH", 4 + len(code), _BYTECODE) + code
     return _request(body)
+
+
+def peer_request(family: int, states: int, ports: Sequence[int]) -> bytes:
+    """Ask for TCP sockets in ``states`` that lead to one of ``ports``; the kernel picks them out."""
+    body = struct.pack("=BBBBI", family, socket.IPPROTO_TCP, 0, 0, states) + bytes(48)
+    code = b""
+    left = _PEER_STEPS_BYTES * len(ports) + 4
+    for port in ports:
+        code += struct.pack("=BBHBBH", _PEER_PORT_AT_LEAST, 8, _PEER_STEPS_BYTES, 0, 0, port)
+        code += struct.pack("=BBHBBH", _PEER_PORT_AT_MOST, 8, _PEER_STEPS_BYTES - 8, 0, 0, port)
+        code += struct.pack("=BBH", _JUMP, 4, left - 16)  # found: to the end of the code, which accepts
+        left -= _PEER_STEPS_BYTES
+    code += struct.pack("=BBH", _JUMP, 4, 8)  # none of them: beyond the end, which refuses
+    return _request(body + struct.pack("=HH", 4 + len(code), _BYTECODE) + code)
 
 
 def unix_request(states: int) -> bytes:
@@ -87,7 +105,7 @@ def split_messages(data: bytes) -> tuple[list[bytes], bool]:
 
 def parse_inet(body: bytes) -> Socket:
     """Read one inet_diag_msg."""
-    family, state, _, _, port, _, source, _, *numbers = _INET_MESSAGE.unpack_from(body)
+    family, state, _, _, port, peer_port, source, _, *numbers = _INET_MESSAGE.unpack_from(body)
     queue, limit, inode = numbers[4], numbers[5], numbers[7]
     address = socket.inet_ntop(family, source[: 4 if family == socket.AF_INET else 16])
     listening = state == LISTEN
@@ -98,6 +116,7 @@ def parse_inet(body: bytes) -> Socket:
         inode,
         queue if listening else None,
         limit if listening else None,
+        int.from_bytes(peer_port),
     )
 
 
@@ -137,7 +156,8 @@ def parse_net_tcp(data: bytes) -> list[Socket]:
         address, _, port = field[1].partition(b":")
         state = int(field[3], 16)
         queue = int(field[4].partition(b":")[2], 16) if state == LISTEN else None
-        found.append(Socket(_hex_address(address), int(port, 16), state, int(field[9]), queue))
+        peer_port = int(field[2].rpartition(b":")[2], 16)
+        found.append(Socket(_hex_address(address), int(port, 16), state, int(field[9]), queue, peer_port=peer_port))
     return found
 
 

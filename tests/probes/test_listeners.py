@@ -98,3 +98,23 @@ def test_unix_text_with_a_hostile_path() -> None:
         b"0: 00000002 00000000 00000000 0002 01 52 /run/log\n"
     )
     assert sockets.parse_net_unix(text) == [Socket("/run/a b.sock", 0, LISTEN, 50, 1)]
+
+
+def test_connections_are_picked_by_where_they_lead(probe: ListenerProbe) -> None:
+    """Of three connections to three ports those to the two that were asked for; not their other ends."""
+    by_text = probe._netlink is None
+    with contextlib.ExitStack() as stack:
+        ports, clients = list[int](), list[int]()
+        for host, family in (("127.0.0.1", socket.AF_INET), ("::1", socket.AF_INET6), ("127.0.0.1", socket.AF_INET)):
+            listener, client = (stack.enter_context(socket.socket(family)) for _ in range(2))
+            listener.bind((host, 0))
+            listener.listen()
+            client.connect(listener.getsockname())
+            stack.enter_context(listener.accept()[0])
+            ports.append(listener.getsockname()[1])
+            clients.append(int(Path(f"/proc/self/fd/{client.fileno()}").readlink().name[8:-1]))
+        for asked in (ports[:2], ports[1:], ports[2:], [65535, *ports]):
+            assert probe.leading_to(asked) == {
+                inode for inode, port in zip(clients, ports, strict=True) if port in asked
+            }
+        assert (probe._netlink is None) == by_text  # the kernel took the program it was given

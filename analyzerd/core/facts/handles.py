@@ -1,9 +1,13 @@
-"""Facts of what workers have open, files and sockets, beside what they may. None where that may not be read."""
+"""Facts of what workers have open: files and sockets beside what they may, connections to databases.
+
+None where that may not be read.
+"""
 
 from __future__ import annotations
 
 from analyzerd.core.case import Case
 from analyzerd.core.facts.registry import fact
+from analyzerd.core.facts.service import pool_size
 from analyzerd.model import ProcessReading, Value
 
 NEAR_S = 60.0
@@ -42,3 +46,36 @@ def held(case: Case) -> Value:
     kinds = sorted(((n, kind) for kind in KINDS if (n := getattr(found, kind)) is not None), reverse=True)
     shown = f" ({', '.join(f'{n} {kind}' for n, kind in kinds)})" if kinds else ""
     return f"{found.fds} of {found.fd_limit}{shown}"
+
+
+def _connected(case: Case) -> list[list[int]]:
+    """By reading around the question: the connections to databases of each worker, where any were seen."""
+    found = [
+        [
+            p.database_connections
+            for p in s.processes
+            if p.role == "worker" and case.ours.unit(p.unit) and p.database_connections is not None
+        ]
+        for s in case.samples
+        if case.distance_s(s.time_s) <= NEAR_S
+    ]
+    return [one for one in found if any(one)]
+
+
+@fact("database.connections")
+def database_connections(case: Case) -> Value:
+    """Most connections to databases that all workers held. None where none was seen: by a Unix socket, perhaps."""
+    return max((sum(one) for one in _connected(case)), default=None)
+
+
+@fact("pool.in_use")
+def pool_in_use(case: Case) -> Value:
+    """Most connections to databases that one worker held."""
+    return max((max(one) for one in _connected(case)), default=None)
+
+
+@fact("pool.taken")
+def pool_taken(case: Case) -> Value:
+    """Whether a worker was seen to hold as many connections to databases as its pool has."""
+    held, size = pool_in_use(case), pool_size(case)
+    return held >= size if isinstance(held, int) and isinstance(size, int) else None

@@ -34,22 +34,29 @@ class Arms:
     why: str = ""
 
 
-def relaxation_s(buckets: Sequence[Bucket]) -> float:
-    """How long the queue remembers: D / (1 - u)^2, u taken as 0.85 where utilisation was not measured."""
-    service_s = gauge(buckets, "service_mean") or mean(joined(buckets).clock) or 0.0
+def relaxation_s(*sides: Sequence[Bucket]) -> float:
+    """How long the queue remembers: D / (1 - u)^2, u taken as 0.85 where utilisation was not measured.
+
+    Both are averages of the sides: if nothing had changed they would be the same, and if an overload has ended its
+    queue need not be waited for any more.
+    """
+    known = [side for side in sides if side]
+    service_s = fmean(gauge(side, "service_mean") or mean(joined(side).clock) or 0.0 for side in known)
+    return service_s / (1 - fmean(_utilisation(side) for side in known)) ** 2
+
+
+def _utilisation(buckets: Sequence[Bucket]) -> float:
     used = gauge(buckets, "utilisation")
-    u = min(MOST_UTILISATION, ASSUMED_UTILISATION if used is None else used)
-    return service_s / (1 - u) ** 2
+    return min(MOST_UTILISATION, ASSUMED_UTILISATION if used is None else used)
 
 
 def bucket_seconds(before: Sequence[Bucket], after: Sequence[Bucket]) -> float:
     """The length a bucket needs: for requests enough, and for the queue to forget; a multiple of the grid."""
-    sides = [side for side in (before, after) if side]
-    rate = min((joined(side).rate for side in sides), default=0.0)
+    rate = min((joined(side).rate for side in (before, after) if side), default=0.0)
     if not rate:
         return math.inf
     # Poisson: with a quarter more on average, a bucket of fewer than the least is rare.
-    needed_s = max(1.25 * LEAST_REQUESTS / rate, RELAXATIONS * fmean(relaxation_s(side) for side in sides))
+    needed_s = max(1.25 * LEAST_REQUESTS / rate, RELAXATIONS * relaxation_s(before, after))
     return max(1, math.ceil(needed_s / GRID_S - 1e-9)) * GRID_S
 
 
@@ -80,7 +87,7 @@ def _whole(buckets: Sequence[Bucket]) -> tuple[Bucket, ...]:
 
 
 def _too_long(before: Sequence[Bucket], after: Sequence[Bucket]) -> str:
-    longest = max(relaxation_s(side) for side in (before, after) if side)
+    longest = relaxation_s(before, after)
     rate = min(joined(side).rate for side in (before, after) if side)
     if 1.25 * LEAST_REQUESTS / rate > MOST_BUCKET_S:
         return f"too few requests: {rate:.2g} a second"

@@ -9,7 +9,7 @@ import math
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 
-from analyzerd.core.boots import Crew, boot_time_s
+from analyzerd.core.boots import LONGEST_S, Crew, boot_time_s
 from analyzerd.core.buckets import GRID_S, KEPT, Bucket
 from analyzerd.core.measure import BUCKET_S, Load, clocks_of, measure
 from analyzerd.core.signals import AppSignals
@@ -31,12 +31,17 @@ def new_buckets(view: View, known: Sequence[Bucket], signals: AppSignals, rules:
     """The half-minutes that have ended since the last one and have settled. ``rules``: signals to count in them."""
     end_s = math.floor((view.now_s - BUCKET_S) / GRID_S) * GRID_S
     start_s = end_s - GRID_S if not known else max(known[-1].time_s + GRID_S, end_s - CATCH_UP_S)
-    warm_s = warm_up_s(view) if start_s < end_s else 0.0
     while start_s < end_s:
-        bucket = None if _disturbed(view, start_s, warm_s) else measured(view, start_s, signals, rules)
+        bucket = None if _disturbed(view, start_s) else measured(view, start_s, signals, rules)
         if bucket is not None:
             yield bucket
         start_s += GRID_S
+
+
+def forget_future(known: list[Bucket], now_s: float) -> None:
+    """Drop what was measured before the clock was set back; it would stand in the way of what comes."""
+    while known and known[-1].time_s > now_s:
+        known.pop()
 
 
 def keep(known: list[Bucket], bucket: Bucket) -> None:
@@ -51,10 +56,12 @@ def warm_up_s(view: View) -> float:
     return max(WARM_S, (boot_s or 0.0) + BEYOND_BOOT_S)
 
 
-def _disturbed(view: View, start_s: float, warm_s: float) -> bool:
-    kinds = (*DISTURBING, "start", "grow")
-    moments = [m.time_s for m in view.ledger.marks if m.kind.startswith(kinds)]
-    return any(start_s - warm_s < moment < start_s + GRID_S for moment in moments)
+def _disturbed(view: View, start_s: float) -> bool:
+    end_s, kinds = start_s + GRID_S, (*DISTURBING, "start", "grow")
+    near = [m.time_s for m in view.ledger.marks if m.kind.startswith(kinds) and m.time_s < end_s]
+    since_s = start_s - max(near, default=-math.inf)
+    # How long a boot takes is not looked up where it cannot matter.
+    return since_s < LONGEST_S + BEYOND_BOOT_S and since_s < warm_up_s(view)
 
 
 def measured(view: View, start_s: float, signals: AppSignals, rules: Sequence[str]) -> Bucket | None:

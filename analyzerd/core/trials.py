@@ -31,6 +31,7 @@ def told(state: EngineState, effects: Iterable[Effect], rules: RuleSet) -> Itera
 def look(state: EngineState, view: View, signals: AppSignals, rules: RuleSet) -> list[Effect]:
     """Measure the half-minutes that have ended, and ask the trials that waited for them."""
     known = state.measured.setdefault(view.app, [])
+    meter.forget_future(known, view.now_s)
     counted = [name for name, rule in rules.signals.items() if rule.opens and "derived" not in rule.sources]
     effects: list[Effect] = []
     for bucket in meter.new_buckets(view, known, signals, counted):

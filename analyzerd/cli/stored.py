@@ -102,6 +102,7 @@ def report(arguments: argparse.Namespace) -> int:
     with closing(Store.open_readonly(read_config(arguments).database)) as store:
         found = tuple(i for i in store.incidents(since_s=since_s) if i.first_seen_s <= until_s)
         benign, blind, counts = store.benign(since_s), store.blind_spots(), store.signal_counts(since_s)
+        advised = tuple(one for one in store.recommendations() if max(one.made_s, one.changed_s or 0) >= since_s)
     if arguments.json:
         whole = {
             "since": since_s,
@@ -109,9 +110,13 @@ def report(arguments: argparse.Namespace) -> int:
             "incidents": [incident_json(i) for i in found],
             "benign": [{"id": b.id, "app": b.app, "count": b.count, "because": b.because} for b in benign],
             "blind_spots": [{"source": h.source, "why": h.why, "mend": h.mend} for h in blind],
+            "recommendations": [
+                {"id": a.id, "incident": a.incident, "cause": a.cause, "setting": a.setting, "state": a.state}
+                for a in advised
+            ],
         }
         sys.stdout.write(json.dumps(whole, indent=2) + "\n")
         return 0
-    text = report_text.report(found, benign, blind, since_s=since_s, until_s=until_s, signal_counts=counts)
-    sys.stdout.write(text)
+    window = {"since_s": since_s, "until_s": until_s}
+    sys.stdout.write(report_text.report(found, benign, blind, **window, signal_counts=counts, advised=advised))
     return 0

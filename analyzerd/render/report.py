@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
-from analyzerd.model import Benign, Health, Incident, Severity, State
+from analyzerd.model import Advised, Benign, Health, Incident, Severity, State
 from analyzerd.render import phrases as say
 from analyzerd.render.phrases import line
 from analyzerd.units import format_duration
@@ -21,12 +22,20 @@ def report(
     since_s: float,
     until_s: float,
     signal_counts: Mapping[tuple[str, str], int] = _NOTHING,
+    advised: Sequence[Advised] = (),
 ) -> str:
     """Return the report of ``since_s`` to ``until_s``, worst and most frequent cause first."""
     told = [f"analyzerd, {say.minute(since_s)} to {say.minute(until_s)}", ""]
-    for section in (_by_cause(incidents), _still_open(incidents, until_s), _harmless(benign),
-                    _blind(blind_spots), _signals(signal_counts)):  # fmt: skip
-        told += [*section, ""]
+    sections = (
+        _by_cause(incidents),
+        _still_open(incidents, until_s),
+        _advice(advised),
+        _harmless(benign),
+        _blind(blind_spots),
+        _signals(signal_counts),
+    )
+    for rows in map(list, sections):
+        told += [*rows, ""] if rows else []
     return "\n".join(told).rstrip("\n") + "\n"
 
 
@@ -66,6 +75,18 @@ def _still_open(incidents: Sequence[Incident], until_s: float) -> Iterator[str]:
     for one in waiting:
         age = format_duration(max(0.0, until_s - one.first_seen_s))
         yield f"  {line(one.id, 40)}  {say.headline(one)}, open for {age}"
+
+
+def _advice(advised: Sequence[Advised]) -> Iterator[str]:
+    """How far the recommendations came, by cause: whether advice helps is seen here."""
+    by_cause: dict[str, Counter[str]] = {}
+    for one in advised:
+        by_cause.setdefault(one.cause, Counter())[one.state] += 1
+    if by_cause:
+        yield f"{say.plural(len(advised), 'recommendation')}:"
+    for cause, states in sorted(by_cause.items(), key=lambda item: (-item[1].total(), item[0])):
+        told = ", ".join(f"{n} {state}" for state, n in sorted(states.items(), key=lambda item: (-item[1], item[0])))
+        yield f"  {line(cause, 40)}: {told}"
 
 
 def _harmless(benign: Sequence[Benign]) -> Iterator[str]:

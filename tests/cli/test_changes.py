@@ -6,6 +6,7 @@ import json
 import threading
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from analyzerd.core.engine import Engine
 from analyzerd.core.state import FORMAT
 from analyzerd.daemon.core_loop import CoreLoop, restored
 from analyzerd.daemon.inbox import Inbox
-from analyzerd.model import Batch, Change, Effect, Event, SaveChange, SaveVerified, Setting
+from analyzerd.model import Advised, Batch, Change, Effect, Event, SaveAdvised, SaveChange, SaveVerified, Setting
 from analyzerd.store.db import Store
 from tests.cli.conftest import Ctl
 from tests.core.stage import RULES
@@ -66,6 +67,22 @@ def test_changes_and_verdicts_stand_in_one_list(ctl: Ctl, config: Path) -> None:
     ]
     assert whole["verdicts"][0]["after"]["failed_share"] == 0.2
     assert "shop" not in ctl("changes", "-c", config, "--since", "@1795000000", "--app", "blog")[1]
+
+
+def test_the_report_says_whether_advice_helps(ctl: Ctl, config: Path) -> None:
+    """How many recommendations stand where, by cause."""
+    rows = [Advised(f"REC-{n}", "INC-1", "shop", "too-few-workers", "gunicorn.workers", 2, 5, "", s, WORSE.changed_s)
+            for n, s in enumerate(["proposed", "verified better", "verified better"])]  # fmt: skip
+    save(config, *(SaveAdvised(WORSE.changed_s, row) for row in rows))
+    save(config, SaveAdvised(WORSE.changed_s, replace(rows[0], state="verified worse")))
+    out = ctl("report", "-c", config, "--since", "@1795000000")[1]
+    assert "3 recommendations:\n  too-few-workers: 2 verified better, 1 verified worse\n" in out
+    whole = json.loads(ctl("report", "-c", config, "--since", "@1795000000", "--json")[1])
+    assert [one["state"] for one in whole["recommendations"]] == [
+        "verified worse",
+        "verified better",
+        "verified better",
+    ]
 
 
 def test_nothing_changed(ctl: Ctl, config: Path) -> None:

@@ -13,8 +13,6 @@ from analyzerd.core.resample import permutation_p, ratio_interval
 from analyzerd.core.verify import Judgement, Promise, Rare, Trial, judge_change
 from analyzerd.formats.clock import clock_of
 from analyzerd.model import Outcome
-from benchmarks.queue_sim import Queue
-from benchmarks.verdicts import trial
 
 CHANGE_S = 18000.0
 GAUGES = {"utilisation": 0.4, "service_mean": 0.1, "run_queue": 0.4, "cpu": 1.5, "memory_bytes": 4e8}
@@ -226,13 +224,3 @@ def test_grouping_leaves_out_what_has_a_hole() -> None:
     del row[3]
     assert [b.time_s for b in grouped(row, 60.0, from_end=True)] == [30.0, 150.0]
     assert figures([]).p95_s is None
-
-
-@pytest.mark.parametrize("rho", [0.5, 0.7])
-def test_no_change_is_no_alarm_and_a_large_one_is_seen(rho: float) -> None:
-    """Twenty simulated changes that changed nothing: at most two alarms (5 % and chance); a better queue is seen."""
-    queue = Queue.at(rho)
-    found = [trial(queue, queue, seed)[0].outcome for seed in range(1, 21)]
-    assert sum(outcome in (Outcome.BETTER, Outcome.WORSE) for outcome in found) <= 2
-    faster = replace(queue, service_s=queue.service_s / 2)
-    assert all(trial(queue, faster, seed)[0].outcome is Outcome.BETTER for seed in range(1, 4))

@@ -28,6 +28,7 @@ PARTS = {
     "processes.py:read": "their counters, handles and heartbeats",
     "listeners.py:listening": "listening sockets",
     "listeners.py:read": "connections",
+    "listeners.py:leading_to": "connections to databases",
     "host.py:read": "the host's counters",
     "cgroup.py:read": "cgroups",
     "disks.py:read_disks": "disks",

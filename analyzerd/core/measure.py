@@ -250,7 +250,8 @@ def _waited(pairs: Sequence[Pair]) -> float | None:
 
 
 def _run_queue_shares(pairs: Sequence[Pair]) -> list[float]:
-    return [w / gap for w, gap in _waits(pairs)]
+    """The threads of a worker may wait together for longer than the time that passes: more than all of it is all."""
+    return [min(1.0, w / gap) for w, gap in _waits(pairs)]
 
 
 def _faults(pairs: Sequence[Pair]) -> float | None:

@@ -11,9 +11,10 @@ from hypothesis import settings as configured
 from hypothesis import strategies as st
 
 from analyzerd.core.case import Case, Witnesses
+from analyzerd.core.facts.growing import Room
 from analyzerd.core.footprint import Need, reserve_of
 from analyzerd.core.ledger import AppLedger
-from analyzerd.core.plan import Demand, Given, Machine, Plan, Solution, Want, broken, solve
+from analyzerd.core.plan import Demand, Given, Machine, Plan, Solution, Want, broken, formulas, solve
 from analyzerd.core.plan.values import FIELDS, changed, held
 from analyzerd.core.signals import AppSignals
 from analyzerd.core.solvers import SOLVERS
@@ -205,10 +206,13 @@ def test_causes_together_get_one_value_for_each_setting(given: Given, others: li
 @PROFILE
 def test_what_was_done_is_not_asked_for_again(given: Given, others: list[Want]) -> None:
     """With the new settings in effect the same wants change nothing more."""
-    for want in [*wants_of(given).values(), *others]:
-        done = solve(given, [want]).after
-        again = solve(replace(given, before=done), [want])
-        assert again.changes == (), f"{want} once more"
+    own = wants_of(given)
+    for want in [*own.values(), *others]:
+        after = replace(given, before=solve(given, [want]).after)
+        if want is own.get("pool_for_threads"):  # what it takes follows from the threads, which may have become fewer
+            assert wants_of(after, ("pool_for_threads",)) == {} or after.before == given.before
+        else:
+            assert solve(after, [want]).changes == (), f"{want} once more"
 
 
 MEASURED = {
@@ -261,3 +265,22 @@ def test_a_little_noise_moves_a_value_by_a_step_at_most(pair: tuple[Given, Given
 def test_every_setting_has_one_name() -> None:
     """What a rule names is found again."""
     assert len(FIELDS) == len(fields(Plan))
+
+
+NOISE = st.floats(0.97, 1.03)
+
+
+@for_all(st.floats(1.5, 6), NOISE, NOISE, NOISE, st.floats(1, 400), st.integers(1, 16))
+@configured(max_examples=500, deadline=None)
+def test_a_limit_of_recycling_is_stable(
+    times: float, memory: float, size: float, growth: float, kept_kib: float, workers: int
+) -> None:
+    """Room is a difference: 3 % of noise on its parts move the number by one of its steps, 1, 1.5, 2, 3, 5, 7."""
+    base, kept = 60.0 * MIB, kept_kib * 1024
+
+    def limit(memory: float, size: float, growth: float) -> int:
+        room = Room(left=0.0, limit=0.0, held=memory * times * base * workers, workers=workers)
+        return formulas.step_down(formulas.max_requests(room.each(size * base), growth * kept))
+
+    low, high = sorted((limit(1, 1, 1), limit(memory, size, growth)))
+    assert high <= 1.7 * low + 1

@@ -14,7 +14,7 @@ from importlib import import_module
 from analyzerd import __version__
 
 DAEMON_MODULES = ("psutil", "pydantic", "pydantic_settings", "slack_sdk", "systemd", "watchdog")
-OWN_MODULE = ("audit", "changes", "diagnose", "explain", "loadtest", "record", "replay", "rules")
+OWN_MODULE = ("audit", "changes", "diagnose", "explain", "loadtest", "recommendations", "record", "replay", "rules")
 """Verbs whose work is ``run`` of the module of their name."""
 
 EX_FAILED, EX_USAGE, EX_CONFIG = 1, 2, 78
@@ -58,6 +58,11 @@ def _work_of(arguments: argparse.Namespace) -> Callable[[argparse.Namespace], in
     if arguments.verb in OWN_MODULE:
         work: Callable[[argparse.Namespace], int] = import_module(f"analyzerd.cli.{arguments.verb}").run
         return work
+    if arguments.verb in ("apply", "rollback"):
+        writing: Callable[[argparse.Namespace], int] = getattr(
+            import_module("analyzerd.cli.recommendations"), arguments.verb
+        )
+        return writing
     if arguments.verb == "deploy":
         from analyzerd.cli.changes import deploy  # noqa: PLC0415
 
@@ -85,6 +90,7 @@ def parser() -> argparse.ArgumentParser:
     _rules(verbs)
     _stored(verbs)
     _changes(verbs)
+    _recommendations(verbs)
     _loadtest(verbs)
     return root
 
@@ -323,6 +329,28 @@ def _changes(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     for action in actions.choices.values():
         _common(action)
         action.add_argument("--app", default="", metavar="APP", help="only this app's; default: all")
+
+
+def _recommendations(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    verb = verbs.add_parser("recommendations", help="list, show and dismiss what was recommended; the diff of each")
+    _common(verb)
+    actions = verb.add_subparsers(dest="action", metavar="ACTION", required=True)
+    actions.add_parser("list", help="everything recommended, and how far it came")
+    for name, said in (
+        ("show", "one recommendation with its value, its place and its diff"),
+        ("diff", "the diff alone: for patch -p0 -d / or git apply -p0"),
+        ("dismiss", "say that it will not be done"),
+    ):
+        actions.add_parser(name, help=said).add_argument("id", metavar="ID")
+    for name, said in (
+        ("apply", "change the files as a recommendation says, after asking"),
+        ("rollback", "bring back the files as they were before an apply"),
+    ):
+        part = verbs.add_parser(name, help=said, description=f"{said[0].upper()}{said[1:]}. Needs root.")
+        _common(part)
+        part.add_argument("id", metavar="ID", help="as `recommendations list` shows it")
+        part.add_argument("--yes", action="store_true", help="do not ask")
+        part.add_argument("--reload", action="store_true", help="run the commands that put it into effect")
 
 
 def _loadtest(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

@@ -1,0 +1,169 @@
+"""Turns a stored recommendation into changes of this machine's files. Reads them, writes nothing.
+
+A file is read when the diff is asked for, so that the diff fits it as it is now.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from analyzerd.core.edits import (
+    Edit,
+    EditError,
+    change_directive,
+    drop_in,
+    insert_beside_proxy_pass,
+    set_in_config,
+    with_option,
+)
+from analyzerd.formats.settings import DEFAULT_ORIGIN, from_command_line, from_unit, unit_commands
+from analyzerd.model import Incident, Recommendation
+from analyzerd.sources.conf_files import MAX_BYTES, UnitTexts, read_nginx, unit_here
+
+NGINX = Path("/etc/nginx/nginx.conf")
+AT_START = ("gunicorn.backlog", "gunicorn.bind", "gunicorn.preload_app")
+"""Settings that a reload by SIGHUP does not put into effect."""
+Command = tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """The changes that belong together, what puts them into effect, and what was checked of them."""
+
+    advices: tuple[Recommendation, ...]
+    edits: tuple[Edit, ...]
+    commands: tuple[Command, ...]
+    checks: tuple[str, ...]
+
+    @property
+    def touches_nginx(self) -> bool:
+        """Whether nginx's own check has to be run on it."""
+        return any(one.setting.startswith("nginx.") for one in self.advices)
+
+
+def propose(incident: Incident, setting: str) -> Proposal:
+    """Work out the change of one setting with those tied to it. Raises EditError with what to do by hand."""
+    advices = tuple(_together(incident, setting))
+    if not advices or any(one.proposed is None for one in advices):
+        raise EditError(
+            f"{setting or 'this'} has no value that could be written: see `analyzerctl explain {incident.id}`"
+        )
+    files: dict[str, Edit] = {}
+    for one in advices:
+        edit = _edit(one, _unit_of(incident.app), files)
+        known = files.get(edit.path)
+        files[edit.path] = replace(edit, old=known.old) if known else edit
+    return Proposal(
+        advices, tuple(files.values()), tuple(_commands(advices, files, incident.app)), tuple(_checks(files))
+    )
+
+
+def _together(incident: Incident, setting: str) -> Iterator[Recommendation]:
+    """The advice, and what follows from it; one that follows from another is made with that one."""
+    chosen = {setting}
+    for one in incident.recommendations:
+        if one.setting == setting and one.tied_to and one.tied_to != setting:
+            raise EditError(f"{setting} goes with {one.tied_to}: apply that recommendation, it brings this along")
+    for one in incident.recommendations:
+        if one.setting in chosen or (one.tied_to and one.tied_to in chosen):
+            chosen.add(one.setting)
+            yield one
+
+
+def _unit_of(app: str) -> str:
+    return app if app.endswith(".service") else f"{app}.service"
+
+
+def _edit(one: Recommendation, unit: str, files: dict[str, Edit]) -> Edit:
+    family, _, name = one.setting.partition(".")
+    why = one.arithmetic
+    if family == "nginx":
+        return _nginx_edit(one, name, files)
+    if family == "unit":
+        return _drop_in(unit, name, str(one.proposed), why, files)
+    if family != "gunicorn":
+        raise EditError(f"{one.setting} is set in the app's own code: set it to {one.proposed} there")
+    config = one.file if one.file.endswith(".py") else ""
+    if config and not config.startswith("/"):
+        raise EditError(f"{config} is not known by its whole path; set {name} = {one.proposed} there by hand")
+    return (
+        set_in_config(config, _bytes(config, files), name, one.proposed, why) if config else _started(one, unit, files)
+    )
+
+
+def _started(one: Recommendation, unit: str, files: dict[str, Edit]) -> Edit:
+    """A setting of the command line, or one that stands nowhere: in the file the unit names, else on its line."""
+    name, texts = one.setting.partition(".")[2], _unit_texts(unit)
+    command = next((str(s.value) for s in from_unit(texts) if s.name == "unit.ExecStart"), "")
+    words = {s.name: str(s.value) for s in from_command_line(unit_commands(texts)[0])}
+    config = words.get("gunicorn.config", "")
+    if one.file in ("", DEFAULT_ORIGIN) and config.startswith("/") and config.endswith(".py"):
+        return set_in_config(config, _bytes(config, files), name, one.proposed, one.arithmetic)
+    if one.file == "gunicorn.cmdline" and one.setting not in words:
+        raise EditError(f"{unit} does not start gunicorn with {name}; set it to {one.proposed} where it is started")
+    if one.file not in ("", DEFAULT_ORIGIN, "gunicorn.cmdline"):
+        raise EditError(f"{one.setting} is set by {one.file}; set it to {one.proposed} there")
+    before = next((e.new.decode("utf-8", "replace") for e in files.values() if e.path.endswith("execstart.conf")), "")
+    command = next((str(s.value) for s in from_unit([("", before)]) if s.name == "unit.ExecStart"), command)
+    return _drop_in(unit, "ExecStart", with_option(command, name, one.proposed), one.arithmetic, files)
+
+
+def _drop_in(unit: str, name: str, value: str, why: str, files: dict[str, Edit]) -> Edit:
+    texts = _unit_texts(unit)
+    fresh = drop_in(unit, name, value, texts, None, why)
+    there = fresh.path in files or Path(fresh.path).exists()
+    return drop_in(unit, name, value, texts, _bytes(fresh.path, files), why) if there else fresh
+
+
+def _unit_texts(unit: str) -> UnitTexts:
+    texts = unit_here(unit)
+    if not texts:
+        raise EditError(f"no unit {unit} stands on this machine; change what starts the app by hand")
+    return texts
+
+
+def _nginx_edit(one: Recommendation, name: str, files: dict[str, Edit]) -> Edit:
+    value = str(one.proposed)
+    if one.file.startswith("/") and one.line:
+        return change_directive(one.file, _bytes(one.file, files), name, value, one.line)
+    conf = read_nginx(NGINX, here=True)
+    places = {route.place.rpartition(":")[0] for route in conf.routes} if conf else set()
+    if len(places) != 1 or not name.startswith("proxy_"):
+        raise EditError(f"it is not certain where {name} belongs; set it to {value} by hand")
+    path = places.pop()
+    return insert_beside_proxy_pass(path, _bytes(path, files), name, value)
+
+
+def _bytes(path: str, files: dict[str, Edit]) -> bytes:
+    if path in files:
+        return files[path].new
+    try:
+        with Path(path).open("rb") as file:
+            return file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise EditError(f"{path} cannot be read: {error.strerror}") from error
+
+
+def _commands(advices: Sequence[Recommendation], files: dict[str, Edit], app: str) -> Iterator[Command]:
+    unit = _unit_of(app)
+    dropped = any(path.startswith("/etc/systemd/") for path in files)
+    if dropped:
+        yield ("systemctl", "daemon-reload")
+    if dropped or any(one.setting in AT_START for one in advices):
+        yield ("systemctl", "restart", unit)
+    elif any(one.setting.startswith("gunicorn.") for one in advices):
+        yield ("systemctl", "reload", unit)
+    if any(one.setting.startswith("nginx.") for one in advices):
+        yield ("nginx", "-s", "reload")
+
+
+def _checks(files: dict[str, Edit]) -> Iterator[str]:
+    for path in files:
+        if path.endswith(".py"):
+            yield f"{path}: validated: it parses and differs in that statement alone; it was not run"
+        elif path.startswith("/etc/systemd/"):
+            yield f"{path}: not validated: systemd reads it at daemon-reload"
+        else:
+            yield f"{path}: not validated yet: `nginx -t` is run when it is applied"

@@ -18,9 +18,11 @@ from analyzerd.core.edits import (
     set_in_config,
     with_option,
 )
-from analyzerd.formats.settings import DEFAULT_ORIGIN, from_command_line, from_unit, unit_commands
-from analyzerd.model import Incident, Recommendation
+from analyzerd.formats.nginx_tree import all_of, parse_tree
+from analyzerd.formats.settings import DEFAULT_ORIGIN, from_command_line, from_config, from_unit, unit_commands
+from analyzerd.model import Incident, Recommendation, Value
 from analyzerd.sources.conf_files import MAX_BYTES, UnitTexts, read_nginx, unit_here
+from analyzerd.units import parse_duration_s
 
 NGINX = Path("/etc/nginx/nginx.conf")
 AT_START = ("gunicorn.backlog", "gunicorn.bind", "gunicorn.preload_app")
@@ -88,9 +90,10 @@ def _edit(one: Recommendation, unit: str, files: dict[str, Edit]) -> Edit:
     config = one.file if one.file.endswith(".py") else ""
     if config and not config.startswith("/"):
         raise EditError(f"{config} is not known by its whole path; set {name} = {one.proposed} there by hand")
-    return (
-        set_in_config(config, _bytes(config, files), name, one.proposed, why) if config else _started(one, unit, files)
-    )
+    if not config:
+        return _started(one, unit, files)
+    _refuse_changed(one, config, _stated(config, _bytes(config, files), one.setting))
+    return set_in_config(config, _bytes(config, files), name, one.proposed, why)
 
 
 def _started(one: Recommendation, unit: str, files: dict[str, Edit]) -> Edit:
@@ -127,6 +130,9 @@ def _unit_texts(unit: str) -> UnitTexts:
 def _nginx_edit(one: Recommendation, name: str, files: dict[str, Edit]) -> Edit:
     value = str(one.proposed)
     if one.file.startswith("/") and one.line:
+        tree = parse_tree(_bytes(one.file, files).decode("utf-8", "surrogateescape"))
+        said = next((d.args[0] for d in all_of(tree) if (d.name, d.line) == (name, one.line) and d.args), None)
+        _refuse_changed(one, f"{one.file}:{one.line}", said)
         return change_directive(one.file, _bytes(one.file, files), name, value, one.line)
     conf = read_nginx(NGINX, here=True)
     places = {route.place.rpartition(":")[0] for route in conf.routes} if conf else set()
@@ -134,6 +140,25 @@ def _nginx_edit(one: Recommendation, name: str, files: dict[str, Edit]) -> Edit:
         raise EditError(f"it is not certain where {name} belongs; set it to {value} by hand")
     path = places.pop()
     return insert_beside_proxy_pass(path, _bytes(path, files), name, value)
+
+
+def _stated(path: str, data: bytes, setting: str) -> Value:
+    found = from_config(data.decode("utf-8", "replace").removeprefix("\ufeff"), path)
+    return next((one.value for one in found if one.name == setting), None)
+
+
+def _refuse_changed(one: Recommendation, place: str, now: Value) -> None:
+    """A value that is no longer the one the advice was worked out from was changed by somebody who knew why."""
+    if now is None or one.current is None or _seconds(now) == _seconds(one.current):
+        return
+    raise EditError(f"{place} was changed since: it says {now}, the advice was made for {one.current}")
+
+
+def _seconds(value: Value) -> float | str:
+    try:
+        return parse_duration_s(str(value))
+    except ValueError:
+        return str(value)
 
 
 def _bytes(path: str, files: dict[str, Edit]) -> bytes:

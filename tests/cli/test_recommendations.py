@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from analyzerd.cli.proposed import propose
+from analyzerd.core.edits import EditError
 from analyzerd.core.promises import recommendation_id
 from analyzerd.core.state import FORMAT
 from analyzerd.model import Advised, Incident, Recommendation, SaveAdvised, SaveIncident, Severity, State, Verdict
@@ -140,3 +142,26 @@ def test_nothing_is_written_unasked_or_over_others(ctl: Ctl, config: Path, monke
     (config.parent / "applied").chmod(0o777)
     code, _, err = ctl("rollback", "-c", config, NAME, "--yes")
     assert (code, "only root can write" in err) == (1, True)
+
+
+@pytest.mark.parametrize(("now", "refused"), [(b"timeout = 90\n", True), (b"# new\ntimeout = 30\n", False)])
+def test_a_value_that_somebody_changed_since_is_refused(ctl: Ctl, config: Path, now: bytes, refused: bool) -> None:
+    """Advice worked out for 30 is not written over 90; that other lines have moved does not matter."""
+    (config.parent / "gunicorn.conf.py").write_bytes(now)
+    code, _, err = ctl("recommendations", "-c", config, "diff", NAME)
+    assert (code, "changed since: it says 90" in err) == (int(refused), refused)
+
+
+def test_an_nginx_value_is_compared_as_a_time(tmp_path: Path) -> None:
+    """1m is 60s; 75s is what somebody else has set."""
+    site = tmp_path / "site"
+    advice = Recommendation("nginx.proxy_read_timeout", "raise it", "60s", "95s", "", str(site), 1)
+    incident = Incident(
+        INCIDENT, "shop", "nginx-timeout-mismatch", "t", Severity.WARNING, Verdict.LIKELY, 0.8, State.OPEN, 1.0, 2.0,
+        recommendations=(advice,),
+    )  # fmt: skip
+    site.write_text("proxy_read_timeout 1m;\n")
+    assert propose(incident, advice.setting).edits[0].new == b"proxy_read_timeout 95s;\n"
+    site.write_text("proxy_read_timeout 75s;\n")
+    with pytest.raises(EditError, match="changed since"):
+        propose(incident, advice.setting)

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from analyzerd.core.judge import VERDICT_RANK, Judged
 from analyzerd.core.ledger import worker_of
-from analyzerd.core.state import EngineState, Focus
+from analyzerd.core.state import EngineState, Focus, OpenIncident
 from analyzerd.model import Signal, Verdict
 from analyzerd.rules.schema import CauseRule, SignalRule
 
@@ -21,6 +21,8 @@ NOBODY_LISTENS = frozenset(
     ("nginx.connect-refused", "nginx.connect-missing", "nginx.no-live-upstreams", "nginx.peer-disabled")
 )
 """What nginx says, as long as it lasts, of an app that is not there."""
+NOT_IN_TIME = frozenset(("nginx.read-timeout", "nginx.peer-disabled"))
+"""What nginx says of an app that is too slow."""
 NOWHERE = "@"
 """Scope of a witness that knows neither app nor address, as the kernel."""
 
@@ -135,8 +137,22 @@ def fold(answers: list[Answer], sealed: Sequence[Told], causes: Mapping[str, Cau
 
 
 def told(state: EngineState, app: str) -> list[Told]:
-    """Sealed questions of an app that count towards an incident."""
-    return [Told(f, _told_cause(state, f)) for f in state.foci if f.sealed and f.incident and f.app == app]
+    """Sealed questions of an app that count towards an incident, and slowness that was told and is not over."""
+    sealed = [Told(f, _told_cause(state, f)) for f in state.foci if f.sealed and f.incident and f.app == app]
+    return sealed + [_standing(entry) for entry in state.incidents.values() if is_slow(entry, app)]
+
+
+def is_slow(entry: OpenIncident, app: str) -> bool:
+    """Whether an open incident is about nothing but slowness, and what nginx gives up because of it."""
+    counts = entry.incident.counts.keys()
+    return not entry.closed and entry.incident.app == app and {SLOWNESS} <= counts <= {SLOWNESS, *NOT_IN_TIME}
+
+
+def _standing(entry: OpenIncident) -> Told:
+    one = entry.incident
+    span = (one.first_seen_s, entry.quiet_since_s, one.first_seen_s)
+    focus = Focus("app", SLOWNESS, one.app, *span, {SLOWNESS: 1}, one.cause, incident=one.id, sealed=True, app=one.app)
+    return Told(focus, one.cause)
 
 
 def _told_cause(state: EngineState, focus: Focus) -> str:
@@ -164,6 +180,8 @@ def _is_consequence(answer: Answer, root: Focus, rule: CauseRule | None) -> bool
         return False
     if not rule.benign and answer.focus.rules.keys() == {SLOWNESS} and not _measured(root):
         return _gap_s(answer.focus, root) <= SLOW_AROUND_S  # requests are slow around every real fault
+    if not rule.benign and SLOWNESS in root.rules and _measured(root) and answer.focus.rules.keys() <= NOT_IN_TIME:
+        return not _is_sure(answer) and _gap_s(answer.focus, root) <= SLOW_AROUND_S
     if not set(answer.focus.rules) <= set(rule.folds) or _gap_s(answer.focus, root) > rule.folds_within_s:
         return False
     own = answer.best
@@ -173,6 +191,11 @@ def _is_consequence(answer: Answer, root: Focus, rule: CauseRule | None) -> bool
         return (answer.focus.kind, root.kind) == ("app", "worker")
     other_worker = answer.focus.kind == root.kind == "worker" and answer.focus.key != root.key
     return own.rule.id in rule.explains_away and not other_worker
+
+
+def _is_sure(answer: Answer) -> bool:
+    """Whether a question has an answer of its own that is more than possible."""
+    return answer.best is not None and answer.best.hypothesis.verdict is not Verdict.POSSIBLE
 
 
 def _benign_covers(answer: Answer, rule: CauseRule) -> bool:

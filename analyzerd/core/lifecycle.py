@@ -13,7 +13,7 @@ from analyzerd.core import patience
 from analyzerd.core.agree import agreed
 from analyzerd.core.baselines import HISTORY_S, Baseline, Gathered, encode_baseline, gather, learn
 from analyzerd.core.case import Case
-from analyzerd.core.correlate import SLOWNESS, Answer, Timing
+from analyzerd.core.correlate import SLOWNESS, Answer, Timing, is_slow
 from analyzerd.core.describe import Group, Rules, describe
 from analyzerd.core.facts import FACTS
 from analyzerd.core.measure import Ours
@@ -273,7 +273,7 @@ def resolve_quiet(state: EngineState, timing: Timing) -> list[Effect]:
 def keep_open(state: EngineState, app: str, spell: Spell) -> None:
     """What was measured to be slow is not over while it is still near to it."""
     for entry in state.incidents.values():
-        if not entry.closed and entry.incident.app == app and entry.incident.counts.keys() == {SLOWNESS}:
+        if is_slow(entry, app):
             entry.near_s = max(entry.near_s, spell.near_s)
 
 

@@ -71,6 +71,31 @@ def test_a_fault_that_is_known_explains_the_slowness() -> None:
     assert causes(play(start + READINGS + full + QUEUE)) == ["backlog-overflow"]
 
 
+GIVEN_UP = (
+    "nginx.error [error] 77#77: *1 upstream timed out (110: Connection timed out) while reading response header from"
+    ' upstream, client: 10.0.0.9, server: s, request: "GET /report HTTP/1.1", upstream: "http://127.0.0.1:8000/report"\n'
+)
+CROWD = "".join(
+    f"+{t}s load 110 /report upstream=8 service=0.2 over=10s workers=12,13\n"
+    f"+{t}s sample worker 12 cpu_user_s={1 + t / 10} cpu_system_s=0.1 wait_ns=0 voluntary_switches=1 major_faults=0"
+    f"; worker 13 cpu_user_s={1 + t / 10} cpu_system_s=0.1 wait_ns=0 voluntary_switches=1 major_faults=0"
+    f"; host cores=4 cpu.user={100 + t} cpu.idle={100 + 3 * t}\n"
+    for t in range(50, 200, 5)
+)
+
+
+@pytest.mark.parametrize("at_s", [(70,), (120,), (180,), (120, 180, 215)])
+def test_what_is_given_up_in_a_queue_belongs_to_the_queue(at_s: tuple[int, ...]) -> None:
+    """Requests that waited for too long before slow workers are no second problem, before it is told or after."""
+    found = play(HEAD + CROWD + "".join(f"+{at}s {GIVEN_UP}" for at in at_s))
+    assert causes(found) == ["too-few-workers"]
+
+
+def test_what_is_given_up_long_after_is_another_problem() -> None:
+    """Minutes after the last slow request a queue explains nothing any more."""
+    assert len(causes(play(HEAD + CROWD + f"+600s {GIVEN_UP}"))) == 2
+
+
 def test_swap_counts_where_it_moves_and_requests_wait_for_it() -> None:
     """Not where it is calm, another program's alone, too fast to be felt, or not counted."""
     felt = Load(0.0, 60.0, service_p95=0.3, faults_per_request=2.0, major_faults=40.0, swapped=300.0)

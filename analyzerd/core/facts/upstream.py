@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 from analyzerd.core.case import Case, version_tuple
+from analyzerd.core.estimators import percentile, queue_wait
 from analyzerd.core.facts.registry import fact
 from analyzerd.core.facts.stack import durations_logged
 from analyzerd.core.ledger import address_of
-from analyzerd.model import Value
+from analyzerd.core.measure import clocks_of
+from analyzerd.formats.clock import middle_of
+from analyzerd.model import Clock, Value
 
+MINUTE_S = 60.0
+LEAST_ANSWERED = 10
+"""Requests that make a median."""
+GIVEN_UP_FROM = 0.9
+"""What took nginx longer than this share of its limit is counted as given up, not as answered."""
 NGINX_DATES_TO_S = 1.0
 """Nginx's error log is dated in whole seconds: what it tells can have happened that much later."""
 
@@ -207,6 +215,43 @@ def queue_full_share(case: Case) -> Value:
         if reading.queue is not None and (limit := reading.queue_limit or backlog) is not None
     ]
     return sum(full) / len(full) if full else None
+
+
+@fact("listen.queued_share")
+def queued_share(case: Case) -> Value:
+    """How long answered requests waited before gunicorn took them (median), as a share of nginx's limit.
+
+    Of the minute before; those that were given up are left out: where they were is the question. Without clocks, 0
+    where the accept queue was seen to be empty.
+    """
+    limit_s, wait_s = case.number("nginx.proxy_read_timeout"), _answered_wait_s(case)
+    if limit_s and wait_s is not None:
+        return round(wait_s / limit_s, 3)
+    return None if _queue_stands(case) is not False else 0.0
+
+
+def _answered_wait_s(case: Case) -> float | None:
+    limit_s = case.number("nginx.proxy_read_timeout") or 0.0
+    from_s, to_s = case.focus.t0_s - MINUTE_S, case.focus.t1_s
+    recent = [t for t in case.tallies if case.ours.log(t) and from_s <= t.time_s <= to_s]
+    asked, served = clocks_of(recent, "nginx.access"), clocks_of(recent, "gunicorn.access")
+    bins = {number: n for number, n in asked.bins.items() if middle_of(number) < GIVEN_UP_FROM * limit_s}
+    answered = Clock(sum(bins.values()), 0.0, bins)
+    if answered.n < LEAST_ANSWERED or not served.n:
+        return None
+    return queue_wait(percentile(answered, 0.5), percentile(served, 0.5))
+
+
+def _queue_stands(case: Case) -> bool | None:
+    """Whether connections waited to be accepted in half of the readings of the minute before; None: not read."""
+    waiting = [
+        reading.queue > 0
+        for sample in case.samples
+        if case.focus.t0_s - MINUTE_S <= sample.time_s <= case.focus.t1_s
+        for reading in sample.listeners
+        if reading.queue is not None and case.ours.unit(reading.unit)
+    ]
+    return 2 * sum(waiting) >= len(waiting) if waiting else None
 
 
 @fact("listen.abandoned")

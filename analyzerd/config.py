@@ -216,6 +216,12 @@ class Config(BaseSettings):
         """Unit pattern to app name."""
         return {unit: app.name for app in self.apps for unit in app.units}
 
+    @property
+    def unit_by_app(self) -> Mapping[str, str]:
+        """App to its unit, where one unit is named in full."""
+        known = {app.name: [u for u in app.units if u.endswith(".service") and "*" not in u] for app in self.apps}
+        return {app: units[0] for app, units in known.items() if len(units) == 1}
+
 
 def load(path: Path | None = None) -> Config:
     """Read the configuration. ``path`` None: the default place, which may be missing. Raises ConfigError."""

@@ -64,7 +64,7 @@ OUT_OF_MEMORY = Incident(
             file="/etc/systemd/system/shop.service",
             line=14,
             diff="-MemoryMax=512M\n+MemoryMax=768M",
-            rollback="set MemoryMax=512M again, then systemctl daemon-reload",
+            rollback="-MemoryMax=768M\n+MemoryMax=512M",
             verify="no OOM kill for 24 hours",
         ),
     ),

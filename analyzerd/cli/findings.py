@@ -89,6 +89,7 @@ def _recommendation(r: Recommendation) -> dict[str, Any]:
         "arithmetic": redact(r.arithmetic),
         "diff": r.diff,
         "rollback": r.rollback,
+        "no_diff_because": r.no_diff_because,
         "verify": redact(r.verify),
         "tied_to": r.tied_to,
     }

@@ -7,6 +7,7 @@ import fcntl
 import getpass
 import json
 import os
+import stat
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -16,7 +17,6 @@ from pathlib import Path
 import msgspec
 
 from analyzerd.cli import applying
-from analyzerd.cli.proposed import Command, Proposal, propose
 from analyzerd.cli.stored import now_s, read_config
 from analyzerd.core.buckets import decode_bucket, figures
 from analyzerd.core.changes import shown
@@ -27,6 +27,7 @@ from analyzerd.model import Advised, Incident
 from analyzerd.model import Command as Asked
 from analyzerd.render.phrases import line
 from analyzerd.render.redact import redact
+from analyzerd.sources.proposed import Command, Proposal, propose
 from analyzerd.store.db import Store
 from analyzerd.units import format_time
 
@@ -46,7 +47,7 @@ def run(arguments: argparse.Namespace) -> int:
         sys.stdout.write(f"{advised.id} is dismissed\n")
         return 0
     if arguments.action == "diff":
-        _print_diff(unified_of(propose(incident, advised.setting)))
+        _print_diff(unified_of(propose(incident, advised.setting, read_config(arguments).unit_by_app)))
         return 0
     return _show(arguments, advised, incident)
 
@@ -66,7 +67,7 @@ def _list(arguments: argparse.Namespace) -> int:
 
 def _show(arguments: argparse.Namespace, advised: Advised, incident: Incident) -> int:
     try:
-        proposal, why = propose(incident, advised.setting), ""
+        proposal, why = propose(incident, advised.setting, read_config(arguments).unit_by_app), ""
     except EditError as error:
         proposal, why = None, str(error)
     diff = unified_of(proposal) if proposal else ""
@@ -96,7 +97,7 @@ def apply(arguments: argparse.Namespace) -> int:
         plan = next((one for one in applying.plans(home) if one.id == advised.id), None)
         if plan is not None and plan.phase == applying.APPLIED:
             raise AnalyzerdError(f"{advised.id} is applied already; analyzerctl rollback {advised.id} undoes it")
-        proposal = propose(incident, advised.setting)
+        proposal = propose(incident, advised.setting, read_config(arguments).unit_by_app)
         sys.stdout.write(_plain(unified_of(proposal)))
         _ask(arguments, f"Change {', '.join(edit.path for edit in proposal.edits)}?")
         plan = applying.apply(home, advised.id, proposal.edits, now_s(), known_good, applying.no_step)
@@ -154,13 +155,13 @@ def _found(arguments: argparse.Namespace) -> tuple[Advised, Incident, dict[str, 
     return (
         advised,
         incident,
-        {"values": values, "figures": msgspec.to_builtins(now), "commands": _commands(incident, advised)},
+        {"values": values, "figures": msgspec.to_builtins(now), "commands": _commands(arguments, incident, advised)},
     )
 
 
-def _commands(incident: Incident, advised: Advised) -> list[Command]:
+def _commands(arguments: argparse.Namespace, incident: Incident, advised: Advised) -> list[Command]:
     try:
-        return list(propose(incident, advised.setting).commands)
+        return list(propose(incident, advised.setting, read_config(arguments).unit_by_app).commands)
     except EditError:
         return []
 
@@ -170,11 +171,10 @@ def _home(arguments: argparse.Namespace) -> Iterator[Path]:
     """The folder of what was applied: root's own, one process at a time."""
     if os.geteuid() != 0:
         raise AnalyzerdError("this writes configuration files: run it as root")
-    home = Path(read_config(arguments).state_dir) / "applied"
+    home = _place(arguments)
     home.mkdir(mode=0o700, exist_ok=True)
-    seen = home.lstat()
-    if home.is_symlink() or seen.st_uid != 0 or seen.st_mode & 0o022:
-        raise AnalyzerdError(f"{home} must be a folder that only root can write: look at who made it, then remove it")
+    for folder in (home, *home.parents):
+        _trust(folder)
     with (home / "lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -186,6 +186,21 @@ def _home(arguments: argparse.Namespace) -> Iterator[Path]:
             raise AnalyzerdError(f"{error.filename or home}: {error.strerror}") from error
 
 
+def _place(arguments: argparse.Namespace) -> Path:
+    """Beside the state folder, which is the daemon's: what root writes back must not be the daemon's to change."""
+    state = Path(read_config(arguments).state_dir).resolve()
+    return state.with_name(f"{state.name}-applied")
+
+
+def _trust(folder: Path) -> None:
+    seen = folder.lstat()
+    shared = seen.st_mode & 0o022 and not seen.st_mode & stat.S_ISVTX
+    if not stat.S_ISDIR(seen.st_mode) or seen.st_uid != 0 or shared:
+        raise AnalyzerdError(
+            f"{folder} must be a folder that only root can write: see who made it and who may write it"
+        )
+
+
 def _recover(home: Path) -> None:
     for said in applying.recover(home, applying.no_step):
         sys.stderr.write(said + "\n")
@@ -193,7 +208,7 @@ def _recover(home: Path) -> None:
 
 def _tell_unfinished(arguments: argparse.Namespace) -> None:
     """Finish what was broken off, as far as this user may."""
-    if os.geteuid() == 0 and (Path(read_config(arguments).state_dir) / "applied").is_dir():
+    if os.geteuid() == 0 and _place(arguments).is_dir():
         with _home(arguments) as home:
             _recover(home)
 

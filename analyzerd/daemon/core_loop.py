@@ -16,6 +16,7 @@ from analyzerd.core.buckets import GRID_S, KEPT, decode_bucket
 from analyzerd.core.engine import Engine
 from analyzerd.core.state import FORMAT, decode, encode
 from analyzerd.daemon.clock import now_s
+from analyzerd.daemon.diffs import Diffs
 from analyzerd.daemon.inbox import Inbox
 from analyzerd.daemon.redacted import redacted
 from analyzerd.model import Batch, Blind, Checkpoint, Effect, Health, Probe, Sample, SaveIncident, SaveVerified, Tick
@@ -47,9 +48,11 @@ class CoreLoop:
         load_rules: LoadRules,
         wake_sender: threading.Event,
         ask: Callable[[Probe], None] | None = None,
+        diffs: Diffs | None = None,
     ) -> None:
         self.engine, self._store, self._inbox, self._load_rules = engine, store, inbox, load_rules
         self._wake_sender, self._ask = wake_sender, ask
+        self._diffs = diffs or Diffs({})
         self.reload = threading.Event()
         self.stop = threading.Event()
         self.progress_s = self._began_s = self._read_s = time.monotonic()
@@ -131,7 +134,7 @@ class CoreLoop:
             return
         if not at_once and abs(time_s - self._committed_s) < COMMIT_EVERY_S:
             return
-        effects = [redacted(effect) for effect in self._effects]
+        effects = [redacted(self._diffs.added(effect)) for effect in self._effects]
         state = encode(self.engine.state) if self._changed or effects else None
         self._store.commit(effects, tuple(self._checkpoints.values()), state, time_s, self._done)
         if _is_to_be_sent(effects):

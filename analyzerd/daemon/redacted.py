@@ -77,6 +77,9 @@ def _recommendation(advice: Recommendation) -> Recommendation:
         says=redact(advice.says),
         verify=redact(advice.verify),
         arithmetic=redact(advice.arithmetic),
+        diff=redact(advice.diff),
+        rollback=redact(advice.rollback),
+        no_diff_because=redact(advice.no_diff_because),
         current=_value(advice.current),
         proposed=_value(advice.proposed),
     )

@@ -23,6 +23,7 @@ from analyzerd.config import Config, load
 from analyzerd.daemon import wiring
 from analyzerd.daemon.clock import now_s
 from analyzerd.daemon.core_loop import CoreLoop, restored, state_format
+from analyzerd.daemon.diffs import Diffs
 from analyzerd.daemon.inbox import Inbox
 from analyzerd.daemon.notify import notify, watchdog_interval_s
 from analyzerd.daemon.sampler import Sampler
@@ -168,7 +169,9 @@ class _Daemon:
             store = Store(config.database, sinks=tuple(self._sinks), state_format=state_format())
             engine = restored(store, lambda state: wiring.engine(config, self._rules, state))
             load_rules = partial(wiring.load_rules, config)
-            self._core = CoreLoop(engine, store, self._inbox, load_rules, self._wake_sender, self._taker.ask)
+            self._core = CoreLoop(
+                engine, store, self._inbox, load_rules, self._wake_sender, self._taker.ask, Diffs(config.unit_by_app)
+            )
         finally:
             ready.set()
         with closing(store):

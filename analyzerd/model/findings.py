@@ -42,7 +42,9 @@ class Recommendation:
     """One change worth making. ``current`` or ``proposed`` None: not a value that can be computed here.
 
     ``arithmetic``: how ``proposed`` was worked out, or why there is none. ``tied_to``: the setting it has to be
-    changed together with. ``agreed_with``: the open incident of the same app whose value for the setting this is.
+    changed together with. ``diff`` and ``rollback``: unified diffs of this machine's files, '' where there is none, and
+    then ``no_diff_because`` where one was tried. ``agreed_with``: the open incident of the same app whose value for the
+    setting this is.
     """
 
     setting: str
@@ -54,6 +56,7 @@ class Recommendation:
     line: int | None = None
     diff: str = ""
     rollback: str = ""
+    no_diff_because: str = ""
     verify: str = ""
     tied_to: str = ""
     agreed_with: str = ""

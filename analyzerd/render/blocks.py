@@ -144,9 +144,10 @@ def _suspect(guess: Hypothesis, size: float) -> list[kit.Block]:
 
 def _advice_in_full(advice: Recommendation, size: float) -> list[kit.Block]:
     blocks = _advice(advice, size)
-    if advice.diff:
-        blocks.append(kit.code(say.block(advice.diff, int(2000 * size)), "Change"))
-    told = {"Undo": advice.rollback, "Check afterwards": advice.verify}
+    for label, text in (("Change", advice.diff), ("Undo", advice.rollback)):
+        if text:
+            blocks.append(kit.code(say.block(text, int(2000 * size)), label))
+    told = {"No diff": advice.no_diff_because, "Check afterwards": advice.verify}
     return blocks + [kit.paragraph(line(text, int(500 * size)), f"{name}:") for name, text in told.items() if text]
 
 

@@ -92,9 +92,10 @@ def _details(incident: Incident) -> Iterator[list[str]]:
 
 def _advice_details(advice: Recommendation) -> Iterator[list[str]]:
     yield ["", *_advice(advice)]
-    if advice.diff:
-        yield [f"      {row}" for row in say.block(advice.diff, 4000).split("\n")]
-    for name, text in (("Undo", advice.rollback), ("Check afterwards", advice.verify)):
+    for label, text in (("Change:", advice.diff), ("Undo:", advice.rollback)):
+        if text:
+            yield [f"    {label}", *(f"      {row}" for row in say.block(text, 4000).rstrip("\n").split("\n"))]
+    for name, text in (("No diff", advice.no_diff_because), ("Check afterwards", advice.verify)):
         if text:
             yield _wrap(f"{name}: {line(text, 500)}", "    ", "      ")
 

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from analyzerd.cli.proposed import propose
 from analyzerd.core.edits import EditError
 from analyzerd.core.promises import recommendation_id
 from analyzerd.core.state import FORMAT
 from analyzerd.model import Advised, Incident, Recommendation, SaveAdvised, SaveIncident, Severity, State, Verdict
+from analyzerd.sources.proposed import propose
 from analyzerd.store.db import Store
 from tests.cli.conftest import Ctl
 
@@ -104,6 +104,10 @@ def test_dismiss_is_asked_of_the_daemon(ctl: Ctl, config: Path) -> None:
         assert [(one.kind, one.incident) for _, one in store.commands()] == [("dismiss", NAME)]
 
 
+def _kept(config: Path) -> Path:
+    return config.parent.with_name(f"{config.parent.name}-applied")
+
+
 @needs_root
 def test_apply_and_rollback(ctl: Ctl, config: Path) -> None:
     """The file is changed after a yes, and back to the byte; each only once."""
@@ -114,7 +118,7 @@ def test_apply_and_rollback(ctl: Ctl, config: Path) -> None:
     assert "systemctl reload shop.service" in out
     code, _, err = ctl("apply", "-c", config, NAME, "--yes")
     assert (code, "applied already" in err) == (1, True)
-    kept = json.loads((config.parent / "applied" / NAME / "plan.json").read_bytes())
+    kept = json.loads((_kept(config) / NAME / "plan.json").read_bytes())
     assert kept["known_good"]["values"]["gunicorn.timeout"] == 30
     code, out, _ = ctl("rollback", "-c", config, NAME, "--yes")
     assert (code, conf.read_bytes()) == (0, OLD)
@@ -139,7 +143,7 @@ def test_nothing_is_written_unasked_or_over_others(ctl: Ctl, config: Path, monke
     conf.write_bytes(b"mine\n")
     code, _, err = ctl("rollback", "-c", config, NAME, "--yes")
     assert (code, "changed since" in err, conf.read_bytes()) == (1, True, b"mine\n")
-    (config.parent / "applied").chmod(0o777)
+    _kept(config).chmod(0o777)
     code, _, err = ctl("rollback", "-c", config, NAME, "--yes")
     assert (code, "only root can write" in err) == (1, True)
 
@@ -161,7 +165,19 @@ def test_an_nginx_value_is_compared_as_a_time(tmp_path: Path) -> None:
         recommendations=(advice,),
     )  # fmt: skip
     site.write_text("proxy_read_timeout 1m;\n")
-    assert propose(incident, advice.setting).edits[0].new == b"proxy_read_timeout 95s;\n"
+    assert propose(incident, advice.setting, {}).edits[0].new == b"proxy_read_timeout 95s;\n"
     site.write_text("proxy_read_timeout 75s;\n")
     with pytest.raises(EditError, match="changed since"):
-        propose(incident, advice.setting)
+        propose(incident, advice.setting, {})
+
+
+@needs_root
+def test_what_was_applied_is_kept_where_only_root_writes(ctl: Ctl, config: Path) -> None:
+    """Whoever may write beside it could put their own contents in."""
+    config.parent.parent.chmod(0o777)
+    try:
+        code, _, said = ctl("apply", "-c", config, NAME, "--yes")
+    finally:
+        config.parent.parent.chmod(0o700)
+    assert (code, "only root can write" in said) == (1, True)
+    assert (config.parent / "gunicorn.conf.py").read_bytes() == OLD

@@ -1,11 +1,13 @@
-"""Turns a stored recommendation into changes of this machine's files. Reads them, writes nothing.
+"""Turns a recommendation into changes of this machine's files. Reads them, writes nothing.
 
-A file is read when the diff is asked for, so that the diff fits it as it is now.
+A file is read when the diff is asked for, so that the diff fits it as it is now. What is asked for may come from a
+database that others can write: only known settings get a value, and only one that can be nothing but a value.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,7 +17,9 @@ from analyzerd.core.edits import (
     change_directive,
     drop_in,
     insert_beside_proxy_pass,
+    rollback,
     set_in_config,
+    unified,
     with_option,
 )
 from analyzerd.formats.nginx_tree import all_of, parse_tree
@@ -27,7 +31,21 @@ from analyzerd.units import parse_duration_s
 NGINX = Path("/etc/nginx/nginx.conf")
 AT_START = ("gunicorn.backlog", "gunicorn.bind", "gunicorn.preload_app")
 """Settings that a reload by SIGHUP does not put into effect."""
+WRITABLE = frozenset(
+    (
+        "gunicorn.backlog", "gunicorn.graceful_timeout", "gunicorn.keepalive", "gunicorn.max_requests",
+        "gunicorn.max_requests_jitter", "gunicorn.preload_app", "gunicorn.threads", "gunicorn.timeout",
+        "gunicorn.worker_class", "gunicorn.worker_connections", "gunicorn.worker_tmp_dir", "gunicorn.workers",
+        "nginx.keepalive", "nginx.keepalive_timeout", "nginx.proxy_read_timeout", "nginx.proxy_send_timeout",
+        "nginx.worker_connections", "unit.CPUQuota", "unit.LimitNOFILE", "unit.MemoryHigh", "unit.MemoryMax",
+        "unit.TimeoutStopSec",
+    )
+)  # fmt: skip
+_VALUE = re.compile(r"[A-Za-z0-9/][A-Za-z0-9_.%/-]{0,63}")
+_UNIT = re.compile(r"[A-Za-z0-9:_.@\\-]{1,200}\.service")
 Command = tuple[str, ...]
+Units = Mapping[str, str]
+"""The unit of an app, where it is not called like it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +63,27 @@ class Proposal:
         return any(one.setting.startswith("nginx.") for one in self.advices)
 
 
-def propose(incident: Incident, setting: str) -> Proposal:
+def with_diffs(incident: Incident, units: Units) -> Incident:
+    """Give every advice that is a change of this machine's files its diff and the way back, or say why it has none."""
+    advices = tuple(_with_diff(incident, one, units) for one in incident.recommendations)
+    return replace(incident, recommendations=advices)
+
+
+def _with_diff(incident: Incident, one: Recommendation, units: Units) -> Recommendation:
+    if one.proposed is None:
+        return one
+    try:
+        edits = propose(incident, one.setting, units).edits
+    except EditError as error:
+        return replace(one, no_diff_because=str(error))
+    except (ValueError, RecursionError) as error:  # a configuration that nobody thought of ends no daemon
+        return replace(one, no_diff_because=f"its file is not understood: {type(error).__name__}")
+    return replace(one, diff="".join(map(unified, edits)), rollback="".join(map(rollback, edits)))
+
+
+def propose(incident: Incident, setting: str, units: Units) -> Proposal:
     """Work out the change of one setting with those tied to it. Raises EditError with what to do by hand."""
+    unit = _unit_of(incident.app, units)
     advices = tuple(_together(incident, setting))
     if not advices or any(one.proposed is None for one in advices):
         raise EditError(
@@ -54,12 +91,11 @@ def propose(incident: Incident, setting: str) -> Proposal:
         )
     files: dict[str, Edit] = {}
     for one in advices:
-        edit = _edit(one, _unit_of(incident.app), files)
+        _refuse_unknown(one)
+        edit = _edit(one, unit, files)
         known = files.get(edit.path)
         files[edit.path] = replace(edit, old=known.old) if known else edit
-    return Proposal(
-        advices, tuple(files.values()), tuple(_commands(advices, files, incident.app)), tuple(_checks(files))
-    )
+    return Proposal(advices, tuple(files.values()), tuple(_commands(advices, files, unit)), tuple(_checks(files)))
 
 
 def _together(incident: Incident, setting: str) -> Iterator[Recommendation]:
@@ -74,8 +110,18 @@ def _together(incident: Incident, setting: str) -> Iterator[Recommendation]:
             yield one
 
 
-def _unit_of(app: str) -> str:
-    return app if app.endswith(".service") else f"{app}.service"
+def _unit_of(app: str, units: Units) -> str:
+    unit = units.get(app) or (app if app.endswith(".service") else f"{app}.service")
+    if not _UNIT.fullmatch(unit):
+        raise EditError(f"{unit!r} is no name of a service")
+    return unit
+
+
+def _refuse_unknown(one: Recommendation) -> None:
+    """Refuse what could be more than a value: somebody may have written it into the database."""
+    known = one.setting in WRITABLE or one.setting.partition(".")[0] not in ("gunicorn", "nginx", "unit")
+    if not known or not (isinstance(one.proposed, int | float) or _VALUE.fullmatch(str(one.proposed))):
+        raise EditError(f"{one.setting} = {one.proposed!r} is nothing that is ever recommended; it is not written")
 
 
 def _edit(one: Recommendation, unit: str, files: dict[str, Edit]) -> Edit:
@@ -171,8 +217,7 @@ def _bytes(path: str, files: dict[str, Edit]) -> bytes:
         raise EditError(f"{path} cannot be read: {error.strerror}") from error
 
 
-def _commands(advices: Sequence[Recommendation], files: dict[str, Edit], app: str) -> Iterator[Command]:
-    unit = _unit_of(app)
+def _commands(advices: Sequence[Recommendation], files: dict[str, Edit], unit: str) -> Iterator[Command]:
     dropped = any(path.startswith("/etc/systemd/") for path in files)
     if dropped:
         yield ("systemctl", "daemon-reload")

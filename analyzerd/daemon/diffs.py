@@ -1,0 +1,33 @@
+"""Keeps the diffs of what is recommended, worked out anew only when the advice changes. Reads configuration files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from analyzerd.model import Effect, Recommendation, SaveIncident
+from analyzerd.sources.proposed import with_diffs
+
+MOST = 256
+Advices = tuple[Recommendation, ...]
+
+
+class Diffs:
+    """Of the incidents told last, what was advised and the same with its diffs. ``units``: the unit of an app."""
+
+    def __init__(self, units: Mapping[str, str]) -> None:
+        self._units = units
+        self._known: dict[str, tuple[Advices, Advices]] = {}
+
+    def added(self, effect: Effect) -> Effect:
+        """Give the effect with the diffs against the files as they were when this was first advised."""
+        if not isinstance(effect, SaveIncident) or not any(r.proposed for r in effect.incident.recommendations):
+            return effect
+        incident = effect.incident
+        known = self._known.pop(incident.id, None)
+        if known is None or known[0] != incident.recommendations:
+            known = incident.recommendations, with_diffs(incident, self._units).recommendations
+        self._known[incident.id] = known
+        while len(self._known) > MOST:
+            del self._known[next(iter(self._known))]
+        return replace(effect, incident=replace(incident, recommendations=known[1]))

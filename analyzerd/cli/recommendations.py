@@ -22,6 +22,7 @@ from analyzerd.core.buckets import decode_bucket, figures
 from analyzerd.core.changes import shown
 from analyzerd.core.edits import EditError, as_bytes, unified
 from analyzerd.core.edits import rollback as reverse
+from analyzerd.daemon.wiring import here
 from analyzerd.errors import AnalyzerdError
 from analyzerd.model import Advised, Incident
 from analyzerd.model import Command as Asked
@@ -47,7 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
         sys.stdout.write(f"{advised.id} is dismissed\n")
         return 0
     if arguments.action == "diff":
-        _print_diff(unified_of(propose(incident, advised.setting, read_config(arguments).unit_by_app)))
+        _print_diff(unified_of(propose(incident, advised.setting, here(read_config(arguments)))))
         return 0
     return _show(arguments, advised, incident)
 
@@ -67,7 +68,7 @@ def _list(arguments: argparse.Namespace) -> int:
 
 def _show(arguments: argparse.Namespace, advised: Advised, incident: Incident) -> int:
     try:
-        proposal, why = propose(incident, advised.setting, read_config(arguments).unit_by_app), ""
+        proposal, why = propose(incident, advised.setting, here(read_config(arguments))), ""
     except EditError as error:
         proposal, why = None, str(error)
     diff = unified_of(proposal) if proposal else ""
@@ -97,13 +98,13 @@ def apply(arguments: argparse.Namespace) -> int:
         plan = next((one for one in applying.plans(home) if one.id == advised.id), None)
         if plan is not None and plan.phase == applying.APPLIED:
             raise AnalyzerdError(f"{advised.id} is applied already; analyzerctl rollback {advised.id} undoes it")
-        proposal = propose(incident, advised.setting, read_config(arguments).unit_by_app)
+        proposal = propose(incident, advised.setting, here(read_config(arguments)))
         sys.stdout.write(_plain(unified_of(proposal)))
         _ask(arguments, f"Change {', '.join(edit.path for edit in proposal.edits)}?")
         plan = applying.apply(home, advised.id, proposal.edits, now_s(), known_good, applying.no_step)
         commands = proposal.commands if arguments.reload else ()
         try:
-            _run_all(((("nginx", "-t"),) if proposal.touches_nginx else ()), CHECK_S)
+            _run_all((proposal.nginx_check,) if proposal.nginx_check else (), CHECK_S)
             _run_all(commands, RELOAD_S)
         except AnalyzerdError as error:
             applying.undo(home, plan, applying.no_step)
@@ -161,7 +162,7 @@ def _found(arguments: argparse.Namespace) -> tuple[Advised, Incident, dict[str, 
 
 def _commands(arguments: argparse.Namespace, incident: Incident, advised: Advised) -> list[Command]:
     try:
-        return list(propose(incident, advised.setting, read_config(arguments).unit_by_app).commands)
+        return list(propose(incident, advised.setting, here(read_config(arguments))).commands)
     except EditError:
         return []
 

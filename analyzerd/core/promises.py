@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from analyzerd.core.buckets import GRID_S, KEPT, Bucket, figures
 from analyzerd.core.changes import TOGETHER_S, shown, values_of
 from analyzerd.core.rare import silence_needed_s
-from analyzerd.core.verify import Judgement, Promise, Rare, Trial, judge_change
+from analyzerd.core.verify import LEAST, Judgement, Promise, Rare, Trial, judge_change
 from analyzerd.model import (
     Advised,
     Change,
@@ -103,17 +103,22 @@ def register(
 
 
 def promise_of(incident: Incident, cause: CauseRule | None, signals: Mapping[str, SignalRule]) -> Promise:
-    """What has to become better: requests where slowness was seen, else the lines that raised the question."""
+    """What has to become better: what the cause names, else the lines that raised the question, else request times."""
     moves, _, rises = (cause.moves if cause else "").partition(" ")
     opening = [rule for rule in incident.counts if rule in signals and signals[rule].opens]
     events = tuple(sorted(rule for rule in opening if "derived" not in signals[rule].sources))
-    return Promise("events" if events else "p95", mechanism=moves, mechanism_rises=rises == "up", events=events)
+    metric = (cause.promise if cause else "") or ("events" if events else "p95")
+    return Promise(metric, LEAST.get(metric, 0.20), moves, rises == "up", events)
 
 
 def promise_text(promise: Promise, advice: Recommendation) -> str:
     """The promise in one sentence, as it is registered."""
     if promise.metric == "events":
         what = f"fewer of {', '.join(promise.events)}: silence for three times the usual interval"
+    elif promise.metric == "growth":
+        what = "memory grows less than half as fast, over several recyclings"
+    elif promise.metric == "memory":
+        what = f"memory down by at least {promise.least:.0%}, with workers as old as before"
     else:
         what = f"{promise.metric} of request times down by {promise.least:.0%} within {ARM_S / 60:.0f} min"
     moved = f", and {promise.mechanism} moves" if promise.mechanism else ""

@@ -12,12 +12,12 @@ from statistics import median
 
 from analyzerd.core import rare
 from analyzerd.core.arms import LEAST_BUCKETS, Arms, bucket_seconds, comparable
-from analyzerd.core.buckets import Bucket, figures, gauge, grouped, joined
-from analyzerd.core.estimators import fine_percentile, mean
+from analyzerd.core.buckets import GRID_S, Bucket, figures, gauge, grouped, joined
+from analyzerd.core.estimators import fine_percentile, mean, slope
 from analyzerd.core.resample import Interval, permutation_p, ratio_interval
 from analyzerd.formats.clock import FIRST_EDGE_S
 from analyzerd.model import Figures, Outcome
-from analyzerd.units import format_duration
+from analyzerd.units import format_bytes, format_duration
 
 LEVEL = 0.05
 LOOKS = (LEAST_BUCKETS, 2 * LEAST_BUCKETS)
@@ -29,14 +29,17 @@ HARM_LEVEL = 0.01
 WORSE_BY = 0.10
 MOVED = 0.20
 TOO_SMALL_GAUGE = 1e-6
+LEAST = {"memory": 0.05, "growth": 0.50}
+"""Less noisy than request times: a smaller change can be told; a leak that goes on half as fast is still one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Promise:
     """What a recommendation said would happen, before it did.
 
-    ``metric``: p50, p95, mean (of request times), errors (share of failed requests) or events (the signals in
-    ``events``, per time). It has to fall by the share ``least``. ``mechanism``: the gauge that has to move with it
+    ``metric``: p50, p95, mean (of request times), errors (share of failed requests), events (the signals in
+    ``events``, per time), memory (of the app) or growth (of its memory). It has to fall by the share ``least``.
+    ``mechanism``: the gauge that has to move with it
     if the change is the reason, up where ``mechanism_rises``.
     """
 
@@ -208,7 +211,57 @@ def _of_counts(promise: Promise, p: float, ratio: float | None) -> Outcome:
     return Outcome.NO_EFFECT if ratio is not None and ratio > 1 - promise.least else Outcome.UNDECIDED
 
 
-_METHODS: dict[str, Callable[[Promise, Trial], Judgement]] = {"errors": _errors, "events": _events}
+# ---- memory ---------------------------------------------------------------------------------------------
+
+
+def _memory(promise: Promise, trial: Trial) -> Judgement:
+    """What the app holds once its workers are as old as those before: the first half of the time after is left out."""
+    needed = LEAST_BUCKETS * 2 ** (trial.looks + 1)
+    low = [b.gauges["memory_bytes"] for b in trial.before if "memory_bytes" in b.gauges][-needed // 2 :]
+    high = [b.gauges["memory_bytes"] for b in trial.after if "memory_bytes" in b.gauges]
+    if len(low) < LEAST_BUCKETS:
+        return Judgement(Outcome.UNDECIDED, f"memory was measured in {len(low)} of {LEAST_BUCKETS} half-minutes before")
+    if len(high) < needed and not (trial.ended and len(high) >= 2 * LEAST_BUCKETS):
+        said = f"{len(high)} of {needed} half-minutes measured: new workers have not grown yet"
+        return Judgement(Outcome.UNDECIDED, said, looks=trial.looks)
+    high = high[len(high) // 2 :]
+    p, interval, ratio = permutation_p(low, high), ratio_interval(low, high), median(high) / median(low)
+    said = f"memory {format_bytes(median(low))} -> {format_bytes(median(high))} ({ratio - 1:+.0%}), p = {p:.3f}"
+    outcome, last = _outcome(promise, ratio, interval, p), trial.ended or trial.looks + 1 >= len(LOOKS)
+    return Judgement(outcome, said, outcome is not Outcome.UNDECIDED or last, trial.looks + 1, ratio, interval, p)
+
+
+def _growth(promise: Promise, trial: Trial) -> Judgement:
+    """How fast memory grows, by Theil-Sen; recycled workers make a sawtooth, whose slope is none over several teeth."""
+    needed = LEAST_BUCKETS * 2 ** (trial.looks + 1)
+    old, new = (slope(_memory_points(side)) for side in (trial.before, trial.after))
+    if old is None or old.low <= 0:
+        return Judgement(Outcome.UNDECIDED, "how fast memory grew before the change was not measured")
+    if new is None or (len(trial.after) < needed and not trial.ended):
+        said = f"{len(trial.after)} of {needed} half-minutes measured: too few for a slope"
+        return Judgement(Outcome.UNDECIDED, said, looks=trial.looks)
+    ratio, looks = max(0.0, new.per_unit / old.per_unit), trial.looks + 1
+    hourly = [f"{format_bytes(max(0.0, s.per_unit) * 3600)} an hour" for s in (old, new)]
+    said = f"memory grows by {hourly[0]} -> {hourly[1]}, over {format_duration(len(trial.after) * GRID_S)}"
+    if new.high <= old.per_unit * (1 - promise.least):
+        return Judgement(Outcome.BETTER, said, True, looks, ratio)
+    if new.low > old.per_unit * (1 + promise.least):
+        return Judgement(Outcome.WORSE, said, True, looks, ratio)
+    if new.low > old.per_unit * (1 - promise.least) and looks >= len(LOOKS):
+        return Judgement(Outcome.NO_EFFECT, said, True, looks, ratio)
+    return Judgement(Outcome.UNDECIDED, f"{said}; too wide to tell", trial.ended, looks, ratio)
+
+
+def _memory_points(buckets: Sequence[Bucket]) -> list[tuple[float, float]]:
+    return [(b.time_s, b.gauges["memory_bytes"]) for b in buckets if "memory_bytes" in b.gauges]
+
+
+_METHODS: dict[str, Callable[[Promise, Trial], Judgement]] = {
+    "errors": _errors,
+    "events": _events,
+    "memory": _memory,
+    "growth": _growth,
+}
 
 
 # ---- harm, and what explains an improvement -------------------------------------------------------------

@@ -21,6 +21,7 @@ from analyzerd.daemon.inbox import Inbox
 from analyzerd.daemon.redacted import redacted
 from analyzerd.model import Batch, Blind, Checkpoint, Effect, Health, Probe, Sample, SaveIncident, SaveVerified, Tick
 from analyzerd.rules.schema import RuleSet
+from analyzerd.sources.proposed import Here
 from analyzerd.store.db import Store
 
 IDLE_S = 1.0
@@ -52,7 +53,7 @@ class CoreLoop:
     ) -> None:
         self.engine, self._store, self._inbox, self._load_rules = engine, store, inbox, load_rules
         self._wake_sender, self._ask = wake_sender, ask
-        self._diffs = diffs or Diffs({})
+        self._diffs = diffs or Diffs(Here())
         self.reload = threading.Event()
         self.stop = threading.Event()
         self.progress_s = self._began_s = self._read_s = time.monotonic()

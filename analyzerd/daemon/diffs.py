@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 
 from analyzerd.model import Effect, Recommendation, SaveIncident
-from analyzerd.sources.proposed import with_diffs
+from analyzerd.sources.proposed import Here, with_diffs
 
 MOST = 256
 Advices = tuple[Recommendation, ...]
 
 
 class Diffs:
-    """Of the incidents told last, what was advised and the same with its diffs. ``units``: the unit of an app."""
+    """Of the incidents told last, what was advised, and the same with its diffs."""
 
-    def __init__(self, units: Mapping[str, str]) -> None:
-        self._units = units
+    def __init__(self, here: Here) -> None:
+        self._here = here
         self._known: dict[str, tuple[Advices, Advices]] = {}
 
     def added(self, effect: Effect) -> Effect:
@@ -26,7 +25,7 @@ class Diffs:
         incident = effect.incident
         known = self._known.pop(incident.id, None)
         if known is None or known[0] != incident.recommendations:
-            known = incident.recommendations, with_diffs(incident, self._units).recommendations
+            known = incident.recommendations, with_diffs(incident, self._here).recommendations
         self._known[incident.id] = known
         while len(self._known) > MOST:
             del self._known[next(iter(self._known))]

@@ -170,7 +170,7 @@ class _Daemon:
             engine = restored(store, lambda state: wiring.engine(config, self._rules, state))
             load_rules = partial(wiring.load_rules, config)
             self._core = CoreLoop(
-                engine, store, self._inbox, load_rules, self._wake_sender, self._taker.ask, Diffs(config.unit_by_app)
+                engine, store, self._inbox, load_rules, self._wake_sender, self._taker.ask, Diffs(wiring.here(config))
             )
         finally:
             ready.set()

@@ -24,6 +24,7 @@ from analyzerd.rules.layers import build
 from analyzerd.rules.schema import RuleSet
 from analyzerd.sources.journal import JournalSource
 from analyzerd.sources.logfile import LogFileSource
+from analyzerd.sources.proposed import Here
 from analyzerd.sources.rulefiles import read_layers
 from analyzerd.sources.statsd import StatsdSource
 from analyzerd.sources.usual import NGINX_CONF, NGINX_LOGS, NGINX_UNIT
@@ -89,6 +90,11 @@ def nginx_conf(config: Config) -> str:
     if config.nginx_conf:
         return config.nginx_conf
     return NGINX_CONF if Path(NGINX_CONF).is_file() else ""
+
+
+def here(config: Config) -> Here:
+    """What this machine calls the services and files that advice is about."""
+    return Here(config.unit_by_app, nginx_conf(config) or NGINX_CONF)
 
 
 def statsd(config: Config) -> Iterator[StatsdSource]:

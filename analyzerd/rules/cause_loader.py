@@ -57,6 +57,7 @@ def read_cause(table: Table, facts: Names, solvers: Names) -> CauseRule:
         recommend=tuple(_advice(node, known) for node in table.items("recommend")),
         verify=_sentence(table, "verify", known),
         moves=table.choice("moves", words.MOVES, ""),
+        promise=table.choice("promise", words.PROMISES, ""),
         tests=tuple(_test(node) for node in table.items("tests")),
         origin=table.node.place.path,
     )

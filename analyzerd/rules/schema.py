@@ -156,6 +156,7 @@ class CauseRule:
     ``info_when``: while this is TRUE the incident is no alert, its severity is info, and the summary ends with its
     ``says``. ``rank``: among equals, the lower wins (hard evidence first). ``min_count``: opening signals needed.
     ``moves``: the gauge that falls when the advice is followed and right (``idle up``: that rises).
+    ``promise``: what is smaller then; '': the lines it was opened by, where there were any, else the p95.
     """
 
     id: str
@@ -183,6 +184,7 @@ class CauseRule:
     recommend: tuple[Advice, ...] = ()
     verify: str = ""
     moves: str = ""
+    promise: str = ""
     tests: tuple[RuleTest, ...] = ()
     origin: str = ""
 

@@ -30,13 +30,15 @@ CAUSE_KEYS = (
     "rule", "kind", "status", "title", "guide_cause", "severity", "prior", "rank", "benign", "applies",
     "opens_on", "key", "min_count", "description", "references", "evidence", "against", "because",
     "explains_away", "folds", "folds_within", "info_when", "critical_when", "recommend", "verify",
-    "moves", "tests",
+    "moves", "promise", "tests",
 )  # fmt: skip
 MOVES = (
     "queue_p95", "run_queue", "imbalance", "accept_queue", "throttled", "major_faults", "faults_per_request",
     "utilisation", "service_mean", "idle up", "switches", "cpu_ratio up", "memory_bytes",
 )  # fmt: skip
 """Gauges that a cause may name as what its advice acts on (core/meter.py measures them)."""
+PROMISES = ("p95", "mean", "memory", "growth")
+"""What a cause may name as what its advice makes smaller, where it is neither its events nor request times' p95."""
 CONDITION_KEYS = (
     "id", "signal", "absent", "fact", "setting", "is", "join", "within", "where", "count", "weight",
     "decisive", "required", "says", "says_not", "missing",

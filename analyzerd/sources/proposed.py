@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from analyzerd.core.edits import (
@@ -26,9 +26,9 @@ from analyzerd.formats.nginx_tree import all_of, parse_tree
 from analyzerd.formats.settings import DEFAULT_ORIGIN, from_command_line, from_config, from_unit, unit_commands
 from analyzerd.model import Incident, Recommendation, Value
 from analyzerd.sources.conf_files import MAX_BYTES, UnitTexts, read_nginx, unit_here
+from analyzerd.sources.usual import NGINX_CONF
 from analyzerd.units import parse_duration_s
 
-NGINX = Path("/etc/nginx/nginx.conf")
 AT_START = ("gunicorn.backlog", "gunicorn.bind", "gunicorn.preload_app")
 """Settings that a reload by SIGHUP does not put into effect."""
 WRITABLE = frozenset(
@@ -44,36 +44,45 @@ WRITABLE = frozenset(
 _VALUE = re.compile(r"[A-Za-z0-9/][A-Za-z0-9_.%/-]{0,63}")
 _UNIT = re.compile(r"[A-Za-z0-9:_.@\\-]{1,200}\.service")
 Command = tuple[str, ...]
-Units = Mapping[str, str]
-"""The unit of an app, where it is not called like it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Here:
+    """What this machine calls things. ``units``: of an app, where its unit is not called like it."""
+
+    units: Mapping[str, str] = field(default_factory=dict)
+    nginx: str = NGINX_CONF
+
+    def nginx_command(self, *words: str) -> Command:
+        """How nginx is told something about the configuration in use."""
+        return ("nginx", *(("-c", self.nginx) if self.nginx != NGINX_CONF else ()), *words)
 
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """The changes that belong together, what puts them into effect, and what was checked of them."""
+    """The changes that belong together, what puts them into effect, and what was checked of them.
+
+    ``nginx_check``: the command that has to succeed with the new files; () where nginx is not concerned.
+    """
 
     advices: tuple[Recommendation, ...]
     edits: tuple[Edit, ...]
     commands: tuple[Command, ...]
     checks: tuple[str, ...]
-
-    @property
-    def touches_nginx(self) -> bool:
-        """Whether nginx's own check has to be run on it."""
-        return any(one.setting.startswith("nginx.") for one in self.advices)
+    nginx_check: Command = ()
 
 
-def with_diffs(incident: Incident, units: Units) -> Incident:
+def with_diffs(incident: Incident, here: Here) -> Incident:
     """Give every advice that is a change of this machine's files its diff and the way back, or say why it has none."""
-    advices = tuple(_with_diff(incident, one, units) for one in incident.recommendations)
+    advices = tuple(_with_diff(incident, one, here) for one in incident.recommendations)
     return replace(incident, recommendations=advices)
 
 
-def _with_diff(incident: Incident, one: Recommendation, units: Units) -> Recommendation:
+def _with_diff(incident: Incident, one: Recommendation, here: Here) -> Recommendation:
     if one.proposed is None:
         return one
     try:
-        edits = propose(incident, one.setting, units).edits
+        edits = propose(incident, one.setting, here).edits
     except EditError as error:
         return replace(one, no_diff_because=str(error))
     except (ValueError, RecursionError) as error:  # a configuration that nobody thought of ends no daemon
@@ -81,9 +90,9 @@ def _with_diff(incident: Incident, one: Recommendation, units: Units) -> Recomme
     return replace(one, diff="".join(map(unified, edits)), rollback="".join(map(rollback, edits)))
 
 
-def propose(incident: Incident, setting: str, units: Units) -> Proposal:
+def propose(incident: Incident, setting: str, here: Here) -> Proposal:
     """Work out the change of one setting with those tied to it. Raises EditError with what to do by hand."""
-    unit = _unit_of(incident.app, units)
+    unit = _unit_of(incident.app, here.units)
     advices = tuple(_together(incident, setting))
     if not advices or any(one.proposed is None for one in advices):
         raise EditError(
@@ -92,10 +101,12 @@ def propose(incident: Incident, setting: str, units: Units) -> Proposal:
     files: dict[str, Edit] = {}
     for one in advices:
         _refuse_unknown(one)
-        edit = _edit(one, unit, files)
+        edit = _edit(one, unit, here, files)
         known = files.get(edit.path)
         files[edit.path] = replace(edit, old=known.old) if known else edit
-    return Proposal(advices, tuple(files.values()), tuple(_commands(advices, files, unit)), tuple(_checks(files)))
+    check = here.nginx_command("-t") if any(one.setting.startswith("nginx.") for one in advices) else ()
+    commands = tuple(_commands(advices, files, unit, here))
+    return Proposal(advices, tuple(files.values()), commands, tuple(_checks(files)), check)
 
 
 def _together(incident: Incident, setting: str) -> Iterator[Recommendation]:
@@ -110,7 +121,7 @@ def _together(incident: Incident, setting: str) -> Iterator[Recommendation]:
             yield one
 
 
-def _unit_of(app: str, units: Units) -> str:
+def _unit_of(app: str, units: Mapping[str, str]) -> str:
     unit = units.get(app) or (app if app.endswith(".service") else f"{app}.service")
     if not _UNIT.fullmatch(unit):
         raise EditError(f"{unit!r} is no name of a service")
@@ -124,11 +135,11 @@ def _refuse_unknown(one: Recommendation) -> None:
         raise EditError(f"{one.setting} = {one.proposed!r} is nothing that is ever recommended; it is not written")
 
 
-def _edit(one: Recommendation, unit: str, files: dict[str, Edit]) -> Edit:
+def _edit(one: Recommendation, unit: str, here: Here, files: dict[str, Edit]) -> Edit:
     family, _, name = one.setting.partition(".")
     why = one.arithmetic
     if family == "nginx":
-        return _nginx_edit(one, name, files)
+        return _nginx_edit(one, name, here, files)
     if family == "unit":
         return _drop_in(unit, name, str(one.proposed), why, files)
     if family != "gunicorn":
@@ -173,14 +184,14 @@ def _unit_texts(unit: str) -> UnitTexts:
     return texts
 
 
-def _nginx_edit(one: Recommendation, name: str, files: dict[str, Edit]) -> Edit:
+def _nginx_edit(one: Recommendation, name: str, here: Here, files: dict[str, Edit]) -> Edit:
     value = str(one.proposed)
     if one.file.startswith("/") and one.line:
         tree = parse_tree(_bytes(one.file, files).decode("utf-8", "surrogateescape"))
         said = next((d.args[0] for d in all_of(tree) if (d.name, d.line) == (name, one.line) and d.args), None)
         _refuse_changed(one, f"{one.file}:{one.line}", said)
         return change_directive(one.file, _bytes(one.file, files), name, value, one.line)
-    conf = read_nginx(NGINX, here=True)
+    conf = read_nginx(Path(here.nginx), here=True)
     places = {route.place.rpartition(":")[0] for route in conf.routes} if conf else set()
     if len(places) != 1 or not name.startswith("proxy_"):
         raise EditError(f"it is not certain where {name} belongs; set it to {value} by hand")
@@ -217,7 +228,7 @@ def _bytes(path: str, files: dict[str, Edit]) -> bytes:
         raise EditError(f"{path} cannot be read: {error.strerror}") from error
 
 
-def _commands(advices: Sequence[Recommendation], files: dict[str, Edit], unit: str) -> Iterator[Command]:
+def _commands(advices: Sequence[Recommendation], files: dict[str, Edit], unit: str, here: Here) -> Iterator[Command]:
     dropped = any(path.startswith("/etc/systemd/") for path in files)
     if dropped:
         yield ("systemctl", "daemon-reload")
@@ -226,7 +237,7 @@ def _commands(advices: Sequence[Recommendation], files: dict[str, Edit], unit: s
     elif any(one.setting.startswith("gunicorn.") for one in advices):
         yield ("systemctl", "reload", unit)
     if any(one.setting.startswith("nginx.") for one in advices):
-        yield ("nginx", "-s", "reload")
+        yield here.nginx_command("-s", "reload")
 
 
 def _checks(files: dict[str, Edit]) -> Iterator[str]:

@@ -16,7 +16,7 @@ from analyzerd.core.edits import EditError
 from analyzerd.core.promises import recommendation_id
 from analyzerd.core.state import FORMAT
 from analyzerd.model import Advised, Incident, Recommendation, SaveAdvised, SaveIncident, Severity, State, Verdict
-from analyzerd.sources.proposed import propose
+from analyzerd.sources.proposed import Here, propose
 from analyzerd.store.db import Store
 from tests.cli.conftest import Ctl
 
@@ -165,10 +165,10 @@ def test_an_nginx_value_is_compared_as_a_time(tmp_path: Path) -> None:
         recommendations=(advice,),
     )  # fmt: skip
     site.write_text("proxy_read_timeout 1m;\n")
-    assert propose(incident, advice.setting, {}).edits[0].new == b"proxy_read_timeout 95s;\n"
+    assert propose(incident, advice.setting, Here()).edits[0].new == b"proxy_read_timeout 95s;\n"
     site.write_text("proxy_read_timeout 75s;\n")
     with pytest.raises(EditError, match="changed since"):
-        propose(incident, advice.setting, {})
+        propose(incident, advice.setting, Here())
 
 
 @needs_root

@@ -224,3 +224,47 @@ def test_grouping_leaves_out_what_has_a_hole() -> None:
     del row[3]
     assert [b.time_s for b in grouped(row, 60.0, from_end=True)] == [30.0, 150.0]
     assert figures([]).p95_s is None
+
+
+def grown(
+    n: int, per_bucket: float, *, from_s: float = CHANGE_S, start: float = 3e8, tooth: int = 10**6
+) -> list[Bucket]:
+    """Make half-minutes in which memory grows, back to the start after every ``tooth`` of them."""
+    sides = half_minutes(n, 0.2, from_s=from_s)
+    held = (start + (number % tooth) * per_bucket + 1e4 * (number * 7 % 5) for number in range(n))
+    return [replace(b, gauges={**b.gauges, "memory_bytes": size}) for b, size in zip(sides, held, strict=True)]
+
+
+LEAK = Promise("growth", 0.5)
+OVERCOMMIT = Promise("memory", 0.05)
+
+
+def test_recycled_workers_end_the_growth() -> None:
+    """A sawtooth of several teeth has no slope; one that has not come back yet decides nothing."""
+    old = grown(40, 4e6, from_s=CHANGE_S - 40 * GRID_S)
+    found = judged(LEAK, old=old, new=grown(24, 4e6, tooth=4))
+    assert (found.outcome, found.final) == (Outcome.BETTER, True)
+    assert "memory grows by 457.8 MiB an hour ->" in found.because
+    few = judged(LEAK, old=old, new=grown(23, 4e6, tooth=4))
+    assert (few.outcome, few.final) == (Outcome.UNDECIDED, False)
+    assert "23 of 24 half-minutes" in few.because
+
+
+def test_memory_that_grows_on_is_no_effect_at_the_second_look() -> None:
+    """And faster growth is worse; flat memory before gives nothing to compare with."""
+    old = grown(40, 4e6, from_s=CHANGE_S - 40 * GRID_S)
+    assert judged(LEAK, old=old, new=grown(24, 4e6)).outcome is Outcome.UNDECIDED
+    assert judged(LEAK, old=old, new=grown(48, 4e6), looks=1).outcome is Outcome.NO_EFFECT
+    assert judged(LEAK, old=old, new=grown(24, 8e6)).outcome is Outcome.WORSE
+    assert judged(LEAK, old=grown(40, 0.0, from_s=CHANGE_S - 1200), new=grown(24, 0.0)).outcome is Outcome.UNDECIDED
+
+
+def test_fewer_workers_hold_less_memory_once_they_are_grown_up() -> None:
+    """The first half of the time after is left out: new workers are small whatever was changed."""
+    old = grown(40, 0.0, from_s=CHANGE_S - 40 * GRID_S)
+    less = grown(24, 0.0, start=2e8)
+    assert judged(OVERCOMMIT, old=old, new=less).outcome is Outcome.BETTER
+    assert judged(OVERCOMMIT, old=old, new=less[:23]).outcome is Outcome.UNDECIDED
+    young = [*grown(12, 0.0, start=1e8), *grown(12, 0.0, from_s=CHANGE_S + 12 * GRID_S)]
+    assert judged(OVERCOMMIT, old=old, new=young).outcome is Outcome.NO_EFFECT
+    assert judged(OVERCOMMIT, old=old[:11], new=less).outcome is Outcome.UNDECIDED

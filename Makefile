@@ -5,7 +5,7 @@ READY := .venv/.ready
 ONLY ?=
 MINUTES ?= 30
 
-.PHONY: help setup demo faults soak test check fmt recordings docs bench lock clean
+.PHONY: help setup demo faults loops soak test check fmt recordings docs bench lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -21,6 +21,9 @@ demo: setup ## Break a real app on this machine and see what analyzerd says (as 
 
 faults: setup ## Break real sites in every catalogued way, print the confusion matrix (as root; ONLY=name)
 	@$(PY) -m tests.world.faults $(ONLY)
+
+loops: setup ## Fault, diagnosis, apply, reload, verdict: for each of the guide's causes (as root; ONLY=name)
+	@$(PY) -m tests.world.loops $(ONLY)
 
 soak: setup ## A healthy half hour under load and deploys: nothing may be told (as root; MINUTES=30)
 	@$(PY) -m tests.world.faults.soak --minutes $(MINUTES)

@@ -301,9 +301,16 @@ def _slower(before: Sequence[Bucket], last: Sequence[Bucket]) -> Judgement | Non
         or min(now) <= max(HARM_TIMES * median(usual), *usual)
     ):
         return None
+    if _cut_off(joined(before)) > 2 * _cut_off(joined(last)):
+        return None
     ratio = min(now) / median(usual)
     said = f"p95 {format_duration(median(usual))} -> {format_duration(min(now))} or more, {len(now)} buckets running"
     return Judgement(Outcome.WORSE, said, True, change=ratio)
+
+
+def _cut_off(side: Bucket) -> float:
+    """Share of failed requests; one that is no longer cut off takes longer than one that was, which is no harm."""
+    return side.failed / side.requests if side.requests else 0.0
 
 
 def _explained(promise: Promise, trial: Trial, found: Judgement) -> Judgement:

@@ -268,3 +268,13 @@ def test_fewer_workers_hold_less_memory_once_they_are_grown_up() -> None:
     young = [*grown(12, 0.0, start=1e8), *grown(12, 0.0, from_s=CHANGE_S + 12 * GRID_S)]
     assert judged(OVERCOMMIT, old=old, new=young).outcome is Outcome.NO_EFFECT
     assert judged(OVERCOMMIT, old=old[:11], new=less).outcome is Outcome.UNDECIDED
+
+
+def test_requests_that_are_no_longer_cut_off_take_longer_and_that_is_no_harm() -> None:
+    """Nginx waits until they are done: the slow tenth takes twice as long and no longer fails."""
+    promise = Promise("events", events=("nginx.read-timeout",))
+    seen = Rare(before=12, before_s=360.0, after=0, after_s=300.0)
+    found = judged(promise, old=before(12, 2.0, failed=0.1), new=half_minutes(10, 4.0), rare=seen)
+    assert found.outcome is Outcome.BETTER
+    same = judged(promise, old=before(12, 2.0), new=half_minutes(10, 4.0), rare=seen)
+    assert same.outcome is Outcome.WORSE

@@ -36,21 +36,21 @@ def play(scenario: Scenario, keep: Path | None = None) -> Result:
             return Result(scenario, (), 0.0, "broken off")
         with site(scenario) as one:
             listening = Listening(one)
-            with _playing(one):
+            with playing(one):
                 for step in scenario.act:
                     if not STOPPING.is_set():
                         step(one)
                         listening.listen()
                 _listen(scenario, one, listening)
             if keep:
-                _keep(one, keep / scenario.name)
+                keep_all(one, keep / scenario.name)
             trouble = _trouble(one)
             return Result(scenario, tuple(listening.told), one.symptom_s(), trouble, str(one.home))
     except (OSError, RuntimeError, AssertionError, subprocess.SubprocessError) as error:
         return Result(scenario, (), 0.0, f"not played: {type(error).__name__}: {str(error)[:300]}")
 
 
-def _keep(one: Site, folder: Path) -> None:
+def keep_all(one: Site, folder: Path) -> None:
     """Copy the logs, what clients saw, and what the daemon made of it."""
     folder.mkdir(parents=True, exist_ok=True)
     for path in (one.nginx.conf, one.nginx.error_log, one.nginx.access_log, one.app.access_log):
@@ -74,7 +74,8 @@ def break_off() -> None:
 
 
 @contextlib.contextmanager
-def _playing(one: Site) -> Iterator[None]:
+def playing(one: Site) -> Iterator[None]:
+    """Let break_off() end what is done to a site; end it and what was started for it."""
     _PLAYING.add(one)
     try:
         yield

@@ -26,6 +26,8 @@ class Scenario:
     `gunicorn`: its flags; `location` and `upstream`: the inside of nginx's blocks. In these and in `environment`
     `{home}`, `{app}` (where gunicorn listens) and `{dead}` (a port nobody listens at) are filled in.
     `within_s`: seconds from the first symptom to the message; more only where a trend needs its samples.
+    `config`: the text of `{home}/gunicorn.conf.py`, in force where `gunicorn` names no flag for the same.
+    `database`: what the operator states of it in analyzerd.yaml.
     `alone`: nothing else may run beside it, because it is about CPUs or counts what the whole machine does.
     """
 
@@ -37,6 +39,8 @@ class Scenario:
     version: str = NEWEST
     app: str = "lab_app:app"
     packages: tuple[str, ...] = ()
+    config: str = ""
+    database: Mapping[str, int] = field(default_factory=dict)
     unix: bool = False
     upstream: str = "server {app};"
     location: str = "proxy_read_timeout 20s;"

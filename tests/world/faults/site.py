@@ -92,6 +92,7 @@ class Site:
     client: Client = field(default_factory=lambda: Client(now_s))
     threads: list[threading.Thread] = field(default_factory=list)
     began_s: float = field(default_factory=now_s)
+    before: Mapping[str, bytes] = field(default_factory=dict)
 
     def door(self, *, direct: bool = False) -> int:
         """Give the port to ask: nginx's, or gunicorn's own."""
@@ -143,7 +144,7 @@ def site(scenario: Scenario) -> Iterator[Site]:
         stack.enter_context(nginx)
         slack = slack_standin.Slack(token=TOKEN)
         url = stack.enter_context(slack_standin.running(slack))
-        watcher = stack.enter_context(daemon(home / "daemon", _settings(home, log, app, nginx, url)))
+        watcher = stack.enter_context(daemon(home / "daemon", _settings(scenario, home, log, app, nginx, url)))
         until(lambda: watcher.status() is not None, 30)
         inner = stack.enter_context(contextlib.ExitStack())
         yield Site(scenario, home, app, nginx, watcher, slack, inner, own, log.folder)
@@ -210,11 +211,16 @@ def _gunicorn(
 ) -> LabGunicorn:
     before = ["prlimit", f"--nofile={scenario.files}:{scenario.files}"] if scenario.files else []
     environment = {name: value.format(**places) for name, value in scenario.environment.items()}
+    flags = scenario.gunicorn.format(**places).split()
+    if scenario.config:
+        config = home / "gunicorn.conf.py"
+        config.write_bytes(scenario.config.encode())
+        flags = ["--config", str(config), *flags]
     return LabGunicorn(
         scenario.version,
         home / "app",
         address=places["app"],
-        args=("--pythonpath", str(APPS), *scenario.gunicorn.format(**places).split()),
+        args=("--pythonpath", str(APPS), *flags),
         app=scenario.app,
         unit=unit,
         cgroup=own.unit(unit, scenario.memory_bytes, scenario.cpu_cores),
@@ -238,7 +244,9 @@ def _nginx(scenario: Scenario, home: Path, log: Journal, own: Slice, places: Map
     )  # fmt: skip
 
 
-def _settings(home: Path, log: Journal, app: Gunicorn, nginx: Nginx, slack_url: str) -> dict[str, Any]:
+def _settings(
+    scenario: Scenario, home: Path, log: Journal, app: Gunicorn, nginx: Nginx, slack_url: str
+) -> dict[str, Any]:
     """Compose analyzerd.yaml as an operator would; intervals and waiting times are the shipped ones."""
     files = [
         {"path": str(nginx.error_log), "kind": "nginx.error", "unit": nginx.unit},
@@ -252,5 +260,5 @@ def _settings(home: Path, log: Journal, app: Gunicorn, nginx: Nginx, slack_url: 
         "files": files,
         "nginx_conf": str(nginx.conf),
         "slack": {"token": TOKEN, "channel": CHANNEL, "api_url": f"{slack_url}/api/"},
-        "apps": [{"name": "shop", "units": [app.unit]}],
+        "apps": [{"name": "shop", "units": [app.unit], "database": dict(scenario.database)}],
     }

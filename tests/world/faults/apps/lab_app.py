@@ -13,6 +13,7 @@ import time
 import urllib.request
 from collections import OrderedDict
 from functools import cache
+from pathlib import Path
 
 from demo_app import app, hoard
 from flask import request
@@ -20,6 +21,9 @@ from flask import request
 kept: list[object] = []
 pages: OrderedDict[int, bytes] = OrderedDict()
 mine = threading.local()
+lock = threading.Lock()
+PACE_S = float(Path("pace").read_text()) if Path("pace").exists() else 0.05
+ballast = bytearray(b"x" * (int(os.environ.get("BALLAST_MB", "0")) << 20))
 
 
 def number(name: str, otherwise: float) -> float:
@@ -47,6 +51,50 @@ def mix() -> str:
     burn(number("cpu", 0.001))
     time.sleep(number("s", 0.1))
     return "mixed\n"
+
+
+@app.get("/work")
+def work() -> str:
+    """Wait any time, `s` seconds on average: many a little, few long."""
+    time.sleep(random.expovariate(1 / number("s", 1.0)))
+    return "worked\n"
+
+
+@app.get("/page")
+def page() -> str:
+    """Wait as long as the release says that is served."""
+    time.sleep(PACE_S)
+    return "page\n"
+
+
+def siblings() -> int:
+    """Count the workers of this app."""
+    master = os.getppid()
+    with open(f"/proc/{master}/task/{master}/children") as file:  # noqa: PTH123
+        return len(file.read().split())
+
+
+@app.get("/crowded")
+def crowded() -> str:
+    """Wait `s` seconds, and longer the more workers there are beyond `for`: they get into each other's way."""
+    time.sleep(number("s", 0.1) * max(1.0, siblings() / number("for", 2)) ** 2)
+    return "crowded\n"
+
+
+@app.get("/licensed")
+def licensed() -> tuple[str, int]:
+    """Wait `s` seconds; refuse most requests where more than `for` workers want what only so many may use."""
+    time.sleep(number("s", 0.1))
+    refused = random.random() > number("for", 2) / siblings()
+    return ("no licence\n", 500) if refused else ("licensed\n", 200)
+
+
+@app.get("/unsafe")
+def unsafe() -> str:
+    """Wait `s` seconds; where other threads serve as well, one after another: what it uses is not thread-safe."""
+    with lock:
+        time.sleep(number("s", 0.1) * (2 if threading.active_count() > 2 else 1))
+    return "unsafe\n"
 
 
 @app.get("/native")

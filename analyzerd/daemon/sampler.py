@@ -15,9 +15,10 @@ from analyzerd.daemon.inbox import Inbox
 from analyzerd.formats.settings import from_nginx
 from analyzerd.model import Batch, Health, Input, Setting
 from analyzerd.ports import Probe
+from analyzerd.sources.conf_files import nginx_texts
+from analyzerd.sources.usual import NGINX_UNIT
 
 SETTINGS_EVERY_S = 30.0
-MAX_CONF_BYTES = 1 << 20
 
 
 class Sampler:
@@ -69,12 +70,6 @@ def _value(setting: Setting | None) -> object:
 
 
 def nginx_settings(path: str) -> tuple[Setting, ...]:
-    """What an nginx configuration file says; nothing when it is not named or cannot be read."""
-    if not path:
-        return ()
-    try:
-        with Path(path).open("rb") as file:
-            text = file.read(MAX_CONF_BYTES).decode("utf-8", "replace")
-    except OSError:
-        return ()
-    return from_nginx(text, path, time_s=now_s(), unit="nginx.service")
+    """What an nginx configuration says with its includes; nothing when it is not named or cannot be read."""
+    texts = nginx_texts(Path(path), here=True) if path else None
+    return () if texts is None else from_nginx(*texts, time_s=now_s(), unit=NGINX_UNIT)

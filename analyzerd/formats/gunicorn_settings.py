@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import ast
-import operator
 import re
 import shlex
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from analyzerd.formats.access_format import GUNICORN_DEFAULT
+from analyzerd.formats.python_values import Surroundings, read_module
 from analyzerd.model import Setting, Value
 
 _INTEGERS = (
@@ -34,6 +33,7 @@ _TEXTS = (
     "user",
     "forwarded_allow_ips",
 )
+_MAY_BE_EMPTY = ("accesslog", "worker_tmp_dir")
 _SWITCHES = ("preload_app", "reload", "spew")
 _NAMES = (*_INTEGERS, *_TEXTS, *_SWITCHES, "bind")
 DEFAULT_ORIGIN = "gunicorn default"
@@ -81,17 +81,6 @@ _NO_VALUE = (
     "--reuse-port",
     "--no-control-socket",
 )
-_OPERATORS: Mapping[type[ast.operator], Callable[[float, float], float]] = {
-    ast.Add: operator.add,
-    ast.Sub: operator.sub,
-    ast.Mult: operator.mul,
-    ast.FloorDiv: operator.floordiv,
-    ast.Div: operator.truediv,
-}
-
-
-class _UnresolvedError(Exception):
-    """The value depends on what only running the file could tell."""
 
 
 def is_setting(name: str) -> bool:
@@ -126,25 +115,30 @@ def from_command_line(
     return _settings(found, time_s, unit)
 
 
-def from_config(text: str, path: str, *, time_s: float = 0.0, unit: str = "") -> tuple[Setting, ...]:
-    """Read ``gunicorn.conf.py``: literals and simple arithmetic, all else is left out."""
+def from_config(
+    text: str, path: str, *, time_s: float = 0.0, unit: str = "", about: Surroundings | None = None
+) -> tuple[Setting, ...]:
+    """Read ``gunicorn.conf.py``: what can be told without running it; ``unresolved`` names the rest."""
     found: dict[str, tuple[Value, str]] = {}
-    names: dict[str, Value | list[Value]] = {}
-    for node in _assignments(text):
-        targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-        for target in targets:
-            if not isinstance(target, ast.Name):
-                continue
-            names.pop(target.id, None)
-            found.pop(target.id, None)
-            try:
-                value = names[target.id] = _evaluate(node.value, names) if node.value else None
-            except (_UnresolvedError, RecursionError):
-                continue
-            typed = _typed(target.id, value)
-            if target.id in _NAMES and typed is not None:
-                found[target.id] = (typed, f"{path}:{node.lineno}")
+    for name, (value, line) in read_module(text, about).values.items():
+        typed = _typed(name, "" if value is None and name in _MAY_BE_EMPTY else value)
+        if name in _NAMES and typed is not None:
+            found[name] = (typed, f"{path}:{line}")
     return _settings(found, time_s, unit)
+
+
+def unresolved(text: str, path: str, about: Surroundings | None = None) -> tuple[tuple[str, str, str], ...]:
+    """Name the settings that only running ``gunicorn.conf.py`` could tell: name, place, reason.
+
+    A name ``*`` means that any setting may have been made besides.
+    """
+    left = read_module(text, about)
+    names = {name: (why, line) for name, (why, line) in left.unresolved.items() if name in _NAMES}
+    for name, (value, line) in left.values.items():
+        if name in _NAMES and _typed(name, "" if value is None and name in _MAY_BE_EMPTY else value) is None:
+            names[name] = ("its value has no type that gunicorn takes", line)
+    found = [(f"gunicorn.{name}", f"{path}:{line}", why) for name, (why, line) in sorted(names.items())]
+    return (*found, ("*", path, left.opaque)) if left.opaque else tuple(found)
 
 
 def effective(*layers: tuple[Setting, ...], time_s: float = 0.0, unit: str = "") -> tuple[Setting, ...]:
@@ -177,6 +171,8 @@ def _class_name(value: Value) -> Value:
 
 def without_doubtful(settings: tuple[Setting, ...], config_text: str) -> tuple[Setting, ...]:
     """Leave out defaults that the config file's text may replace by something that only running it could tell."""
+    if config_text and read_module(config_text).opaque:
+        return tuple(one for one in settings if one.origin != DEFAULT_ORIGIN)
     return tuple(one for one in settings if one.origin != DEFAULT_ORIGIN or not _mentions(config_text, one.name))
 
 
@@ -267,43 +263,4 @@ def _typed(name: str, value: object) -> Value:
         return value if isinstance(value, bool) else None
     if name == "bind" and isinstance(value, list):
         return ",".join(str(item) for item in value) if value else None
-    return value if isinstance(value, str) and value else None
-
-
-def _assignments(text: str) -> list[ast.Assign | ast.AnnAssign]:
-    try:
-        body = ast.parse(text[:262144]).body
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return []
-    return [node for node in body if isinstance(node, (ast.Assign, ast.AnnAssign))]
-
-
-def _evaluate(node: ast.expr, names: Mapping[str, Value | list[Value]]) -> Value | list[Value]:
-    if isinstance(node, ast.Constant) and isinstance(node.value, (str, int, float, bool, type(None))):
-        return node.value
-    if isinstance(node, ast.Name) and node.id in names:
-        return names[node.id]
-    if isinstance(node, (ast.List, ast.Tuple)):
-        return [item for part in node.elts if not isinstance(item := _evaluate(part, names), list)]
-    if isinstance(node, ast.BinOp):
-        return _arithmetic(node, names)
-    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
-        value = _evaluate(node.operand, names)
-        if isinstance(value, (int, float)):
-            return -value
-    raise _UnresolvedError
-
-
-def _arithmetic(node: ast.BinOp, names: Mapping[str, Value | list[Value]]) -> Value:
-    left, right = _evaluate(node.left, names), _evaluate(node.right, names)
-    if isinstance(node.op, ast.Add) and isinstance(left, str) and isinstance(right, str):
-        return left + right
-    if not isinstance(left, (int, float)) or not isinstance(right, (int, float)):
-        raise _UnresolvedError
-    operation = _OPERATORS.get(type(node.op))
-    if operation is None or max(abs(left), abs(right)) > 1e12:
-        raise _UnresolvedError
-    try:
-        return operation(left, right)
-    except ZeroDivisionError:
-        raise _UnresolvedError from None
+    return value if isinstance(value, str) and (value or name in _MAY_BE_EMPTY) else None

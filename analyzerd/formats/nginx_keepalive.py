@@ -5,21 +5,23 @@ Says nothing where the configuration does not: from nginx 1.29.7 on connections 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
-from analyzerd.formats.nginx_routes import NginxText, Route, read_conf
-from analyzerd.formats.nginx_tree import Directive, parse_tree
+from analyzerd.formats.nginx_routes import Route
+from analyzerd.formats.nginx_tree import Directive, all_of
 from analyzerd.model import Setting
 
 TIMEOUT_S = 60.0
 
 
-def keepalive_settings(text: str, path: str, *, time_s: float = 0.0, unit: str = "") -> tuple[Setting, ...]:
+def keepalive_settings(
+    routes: Sequence[Route], tree: Sequence[Directive], *, time_s: float = 0.0, unit: str = ""
+) -> tuple[Setting, ...]:
     """``nginx.upstream_keepalive`` (idle connections kept, 0: none) and how long, in seconds."""
-    told = [r for r in read_conf([NginxText(path, text)]).routes if r.keepalive is not None]
+    told = [r for r in routes if r.keepalive is not None]
     if not told:
         return ()
-    cleared = _clears_connection(parse_tree(text))
+    cleared = _clears_connection(tree)
     kept = {r.place: _idle(r) if cleared and r.told["proxy_http_version"].value == "1.1" else 0 for r in told}
     route = max(told, key=lambda r: (kept[r.place], r.place))
     place = route.keepalive.place if route.keepalive else ""
@@ -39,11 +41,5 @@ def _clears_connection(tree: Sequence[Directive]) -> bool:
     """Whether any place clears the header that else tells gunicorn to close."""
     return any(
         d.name == "proxy_set_header" and len(d.args) > 1 and d.args[0].lower() == "connection" and not d.args[1]
-        for d in _all(tree)
+        for d in all_of(tree)
     )
-
-
-def _all(tree: Sequence[Directive]) -> Iterator[Directive]:
-    for directive in tree:
-        yield directive
-        yield from _all(directive.children)

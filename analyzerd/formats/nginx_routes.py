@@ -6,16 +6,15 @@ Opens no file, resolves no name.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
 
 from analyzerd.formats.access_format import NGINX_COMBINED
-from analyzerd.formats.nginx_tree import Directive, parse_tree
+from analyzerd.formats.nginx_includes import NginxText, whole_tree
+from analyzerd.formats.nginx_tree import Directive, all_of, place_of
 from analyzerd.units import parse_duration_s
 
 MAX_ROUTES = 200
-MAX_FILES = 200
 DEFAULTS: Mapping[str, str] = {
     "proxy_read_timeout": "60s",
     "proxy_connect_timeout": "60s",
@@ -23,15 +22,6 @@ DEFAULTS: Mapping[str, str] = {
     "proxy_http_version": "",
     "access_log": "logs/access.log combined",
 }
-_HARMLESS = ("*mime.types", "*fastcgi*params", "*scgi_params", "*uwsgi_params", "*koi-*", "*win-utf")
-
-
-@dataclass(frozen=True, slots=True)
-class NginxText:
-    """One configuration file. ``name`` is how it is called in ``include`` (with ``*`` resolved), or its path."""
-
-    path: str
-    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,61 +73,28 @@ class NginxConf:
     access_logs: Mapping[str, str] = field(default_factory=dict)
 
 
-def read_conf(files: Sequence[NginxText], includes: Mapping[str, Sequence[NginxText]] | None = None) -> NginxConf:
-    """Read configurations. ``includes``: the files behind each ``include`` argument, as written there."""
-    reading = _Reading(includes or {})
-    tree = [d for file in files for d in reading.expanded(parse_tree(file.text, file.path), 0)]
-    if not any(d.name == "http" for d in tree):
-        reading.unread.append("nginx.conf")
-    upstreams = {d.args[0]: d for d in _all(tree) if d.name == "upstream" and d.args}
-    formats = {d.args[0]: _format(d) for d in _all(tree) if d.name == "log_format" and len(d.args) > 1}
-    walk = _Walk(upstreams, {"combined": NGINX_COMBINED, **formats}, bool(reading.unread))
-    walk.block(tree, {}, "")
-    single = {d.name: Told(" ".join(d.args), _place(d)) for d in _all(tree) if d.name in _SINGLE}
-    return NginxConf(
-        tuple(walk.routes[:MAX_ROUTES]), tuple(dict.fromkeys(reading.unread)), single, walk.access_logs(tree)
-    )
-
-
 _SINGLE = ("worker_connections", "worker_processes", "worker_rlimit_nofile", "error_log")
 
 
-def included(text: str) -> tuple[str, ...]:
-    """Name the arguments of all ``include`` directives of a text that can hold what matters here."""
-    found = (d.args[0] for d in _all(parse_tree(text)) if d.name == "include" and d.args)
-    return tuple(dict.fromkeys(pattern for pattern in found if not _is_harmless(pattern)))
+def read_conf(files: Sequence[NginxText], includes: Mapping[str, Sequence[NginxText]] | None = None) -> NginxConf:
+    """Read configurations. ``includes``: the files behind each ``include`` argument, as written there."""
+    tree, unread = whole_tree(files, includes)
+    walk = _walked(tree, unread)
+    single = {d.name: Told(" ".join(d.args), place_of(d)) for d in all_of(tree) if d.name in _SINGLE}
+    return NginxConf(tuple(walk.routes[:MAX_ROUTES]), unread, single, walk.access_logs(tree))
 
 
-def _is_harmless(pattern: str) -> bool:
-    return any(fnmatchcase(pattern, known) for known in _HARMLESS)
+def routes_of(tree: Sequence[Directive], unread: Sequence[str]) -> Sequence[Route]:
+    """Every place that passes requests on."""
+    return _walked(tree, unread).routes[:MAX_ROUTES]
 
 
-class _Reading:
-    """Puts the directives of included files where ``include`` stands."""
-
-    def __init__(self, includes: Mapping[str, Sequence[NginxText]]) -> None:
-        self._includes, self._files = includes, 0
-        self.unread: list[str] = []
-
-    def expanded(self, tree: list[Directive], depth: int) -> Iterator[Directive]:
-        """The tree with its includes in place; a file that includes itself ends by depth."""
-        for directive in tree:
-            if directive.name == "include" and directive.args:
-                yield from self._include(directive.args[0], depth)
-                continue
-            directive.children = list(self.expanded(directive.children, depth))
-            yield directive
-
-    def _include(self, pattern: str, depth: int) -> Iterator[Directive]:
-        files = self._includes.get(pattern)
-        if files is None or depth > 8:
-            if not _is_harmless(pattern):
-                self.unread.append(pattern)
-            return
-        for file in files:
-            self._files += 1
-            if self._files <= MAX_FILES:
-                yield from self.expanded(parse_tree(file.text, file.path), depth + 1)
+def _walked(tree: Sequence[Directive], unread: Sequence[str]) -> _Walk:
+    upstreams = {d.args[0]: d for d in all_of(tree) if d.name == "upstream" and d.args}
+    formats = {d.args[0]: _format(d) for d in all_of(tree) if d.name == "log_format" and len(d.args) > 1}
+    walk = _Walk(upstreams, {"combined": NGINX_COMBINED, **formats}, bool(unread))
+    walk.block(tree, {}, "")
+    return walk
 
 
 class _Walk:
@@ -163,7 +120,7 @@ class _Walk:
 
     def access_logs(self, tree: Sequence[Directive]) -> dict[str, str]:
         """Every access log that is a file, with its format."""
-        found = {d.args[0]: self._style(d) for d in _all(tree) if d.name == "access_log" and d.args}
+        found = {d.args[0]: self._style(d) for d in all_of(tree) if d.name == "access_log" and d.args}
         return {
             path: self._formats.get(style, "")
             for path, style in found.items()
@@ -183,18 +140,18 @@ class _Walk:
         told = {name: self._told(name, scope) for name in DEFAULTS if name != "access_log"}
         kept = {d.name: d for d in upstream.children if d.args} if upstream else {}
         logs, log_place = self._logs(scope)
-        route = Route(label, target, _place(directive), tuple(servers), told, logs=logs, log_place=log_place)
+        route = Route(label, target, place_of(directive), tuple(servers), told, logs=logs, log_place=log_place)
         return _with_keepalive(route, kept)
 
     def _told(self, name: str, scope: Mapping[str, list[Directive]]) -> Told:
         if name in scope:
-            return Told(" ".join(scope[name][-1].args), _place(scope[name][-1]))
+            return Told(" ".join(scope[name][-1].args), place_of(scope[name][-1]))
         return Told(None if self._unread else DEFAULTS[name], "nginx default")
 
     def _logs(self, scope: Mapping[str, list[Directive]]) -> tuple[tuple[str, ...] | None, str]:
         if "access_log" not in scope:
             return (None if self._unread else (NGINX_COMBINED,)), "nginx default"
-        found, place = [], _place(scope["access_log"][0])
+        found, place = [], place_of(scope["access_log"][0])
         for directive in scope["access_log"]:
             if directive.args[0] == "off":
                 continue
@@ -209,14 +166,14 @@ def _with_keepalive(route: Route, kept: Mapping[str, Directive]) -> Route:
     if "keepalive" not in kept:
         return route
     pool, timeout = kept["keepalive"], kept.get("keepalive_timeout")
-    limit = Told(" ".join(timeout.args), _place(timeout)) if timeout else Told("60s", "nginx default")
+    limit = Told(" ".join(timeout.args), place_of(timeout)) if timeout else Told("60s", "nginx default")
     return Route(
         route.location,
         route.target,
         route.place,
         route.servers,
         route.told,
-        Told(" ".join(pool.args), _place(pool)),
+        Told(" ".join(pool.args), place_of(pool)),
         limit,
         route.logs,
         route.log_place,
@@ -237,13 +194,3 @@ def _label(directive: Directive, label: str) -> str:
 
 def _format(directive: Directive) -> str:
     return "".join(text for text in directive.args[1:] if not text.startswith("escape="))
-
-
-def _place(directive: Directive) -> str:
-    return f"{directive.path}:{directive.line}"
-
-
-def _all(tree: Sequence[Directive]) -> Iterator[Directive]:
-    for directive in tree:
-        yield directive
-        yield from _all(directive.children)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 _TOKEN = re.compile(
@@ -27,6 +27,11 @@ class Directive:
     path: str = ""
     start: int = 0
     end: int = 0
+
+
+def place_of(directive: Directive) -> str:
+    """Where it stands: ``/etc/nginx/nginx.conf:14``."""
+    return f"{directive.path}:{directive.line}"
 
 
 def parse_tree(text: str, path: str = "") -> list[Directive]:
@@ -62,7 +67,7 @@ def _tokens(text: str) -> Iterator[tuple[str, bool, int, tuple[int, int]]]:
         line += match[0].count("\n") if blank or double or single else 0
 
 
-def all_of(tree: list[Directive]) -> Iterator[Directive]:
+def all_of(tree: Sequence[Directive]) -> Iterator[Directive]:
     """Every directive, a block before what stands in it."""
     for directive in tree:
         yield directive

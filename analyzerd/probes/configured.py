@@ -19,7 +19,7 @@ def settings_of(launch: Launch, time_s: float) -> tuple[Setting, ...]:
 
     Without command line or environment only what is written down is returned, without defaults.
     """
-    config = from_config(launch.config_text, launch.config_path, time_s=time_s, unit=launch.unit)
+    config = from_config(launch.config_text, launch.config_path, time_s=time_s, unit=launch.unit, about=launch.about)
     if launch.title_only:
         return config
     if not is_gunicorn(launch.arguments):

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from analyzerd.errors import SourceError
 from analyzerd.formats import settings
+from analyzerd.formats.nginx_includes import NginxText
 from analyzerd.model import Setting
 
 MAX_SETTINGS_BYTES = 1 << 20
@@ -66,7 +67,7 @@ def read_settings(files: Sequence[SettingsFile], unit: str) -> tuple[Setting, ..
         setting
         for file in files
         if file.basename == "nginx.conf"
-        for setting in settings.from_nginx(file.text, file.name, unit=unit)
+        for setting in settings.from_nginx([NginxText(file.name, file.text)], unit=unit)
     ]
     return (*gunicorn, *nginx)
 

@@ -9,7 +9,8 @@ from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from analyzerd.formats.nginx_routes import MAX_FILES, NginxConf, NginxText, included, read_conf
+from analyzerd.formats.nginx_includes import MAX_FILES, NginxText, included
+from analyzerd.formats.nginx_routes import NginxConf, read_conf
 from analyzerd.formats.settings import unit_commands
 
 MAX_BYTES = 1 << 20
@@ -28,8 +29,18 @@ ETC = "/etc/nginx/"
 UnitTexts = tuple[tuple[str, str], ...]
 
 
+NginxTexts = tuple[list[NginxText], dict[str, Sequence[NginxText]]]
+"""Files, and those behind each include argument of theirs."""
+
+
 def read_nginx(main: Path, *, here: bool, others: Sequence[Path] = ()) -> NginxConf | None:
-    """Read one configuration with its includes; None when the file cannot be read.
+    """Read one configuration with its includes, as nginx_texts() finds them; None when the file cannot be read."""
+    found = nginx_texts(main, here=here, others=others)
+    return None if found is None else read_conf(*found)
+
+
+def nginx_texts(main: Path, *, here: bool, others: Sequence[Path] = ()) -> NginxTexts | None:
+    """Read the files of one configuration; None when the first of them cannot be read.
 
     ``here``: it is this machine's own, and absolute includes are this machine's files; else includes below /etc/nginx
     are looked for beside ``main``. ``others``: files that were given too; they stand in for includes not found.
@@ -51,7 +62,7 @@ def read_nginx(main: Path, *, here: bool, others: Sequence[Path] = ()) -> NginxC
             if paths is not None:
                 includes[pattern] = _nginx_texts(paths)
                 waiting += [file.text for file in includes[pattern]]
-    return read_conf([NginxText(str(main), text), *_nginx_texts(given)], includes)
+    return [NginxText(str(main), text), *_nginx_texts(given)], includes
 
 
 def _nginx_texts(paths: Iterable[Path]) -> list[NginxText]:

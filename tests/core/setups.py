@@ -10,7 +10,8 @@ from analyzerd.core.audit.subject import KEEP_S, Beside, subjects
 from analyzerd.core.correlate import Timing
 from analyzerd.core.engine import Engine, Options
 from analyzerd.formats.clock import clock_of
-from analyzerd.formats.nginx_routes import NginxText, read_conf
+from analyzerd.formats.nginx_includes import NginxText
+from analyzerd.formats.nginx_routes import read_conf
 from analyzerd.formats.settings import effective, from_command_line, from_config, from_unit
 from analyzerd.model import (
     AccessTally,

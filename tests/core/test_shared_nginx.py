@@ -11,6 +11,7 @@ from analyzerd.core.intake import Intake
 from analyzerd.core.ledger import AppLedger, note_address
 from analyzerd.core.replay import run_until
 from analyzerd.formats.access import access_format
+from analyzerd.formats.nginx_includes import NginxText
 from analyzerd.formats.settings import from_nginx
 from analyzerd.model import AccessTally, Lines, Stream
 from tests.core.loads import bucket, reading, ready, started
@@ -131,7 +132,7 @@ def test_an_only_app_has_all_but_what_provably_went_elsewhere() -> None:
 
 def test_the_configuration_says_which_log_leads_where() -> None:
     """A log of its own per server, an inherited one, a shared one, and one only a request can tell."""
-    settings = {s.name: s.value for s in from_nginx(CONF, "/etc/nginx/nginx.conf")}
+    settings = {s.name: s.value for s in from_nginx([NginxText("/etc/nginx/nginx.conf", CONF)])}
     assert str(settings["nginx.access_log_upstreams"]).splitlines() == [
         "/var/log/nginx/access.log 127.0.0.1:8000,127.0.0.1:8001",
         "/var/log/nginx/api.log unix:/run/api.sock",
@@ -152,7 +153,7 @@ def test_the_configuration_says_which_log_leads_where() -> None:
 def test_a_log_without_addresses_is_told_by_its_path(name: str, expected: str) -> None:
     """Where the format does not name the upstream the configuration does."""
     intake = Intake(RULES, {})
-    for setting in from_nginx(CONF, "/etc/nginx/nginx.conf"):
+    for setting in from_nginx([NginxText("/etc/nginx/nginx.conf", CONF)]):
         intake.learn(setting)
     stream = Stream(name, "nginx.access", "", '$msec "$request" $status urt=$upstream_response_time')
     (tally,) = intake.feed(Lines(stream, b'1800000000.000 "GET /x HTTP/1.1" 200 urt=0.1\n'), 0.0)

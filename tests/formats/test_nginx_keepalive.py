@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from analyzerd.formats.nginx_includes import NginxText
 from analyzerd.formats.settings import from_nginx
 
 CONF = """
@@ -22,7 +23,7 @@ http {
 
 def kept(text: str) -> tuple[object, object]:
     """Return idle connections and their time-out, None where nothing is said."""
-    found = {s.name: s.value for s in from_nginx(text, "nginx.conf")}
+    found = {s.name: s.value for s in from_nginx([NginxText("nginx.conf", text)])}
     return found.get("nginx.upstream_keepalive"), found.get("nginx.upstream_keepalive_timeout")
 
 
@@ -47,5 +48,5 @@ def test_what_the_configuration_says(old: str, new: str, expected: tuple[object,
 
 def test_where_it_stands() -> None:
     """A proposal can point at the line."""
-    found = {s.name: s.origin for s in from_nginx(CONF, "nginx.conf")}
+    found = {s.name: s.origin for s in from_nginx([NginxText("nginx.conf", CONF)])}
     assert found["nginx.upstream_keepalive"] == "nginx.conf:3"

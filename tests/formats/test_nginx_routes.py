@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 
-from analyzerd.formats.nginx_routes import NginxConf, NginxText, included, read_conf
+from analyzerd.formats.nginx_includes import NginxText, included
+from analyzerd.formats.nginx_routes import NginxConf, read_conf
 
 MAIN = "/etc/nginx/nginx.conf"
 SITE = "/etc/nginx/sites-enabled/shop"

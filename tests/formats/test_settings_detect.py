@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from analyzerd.formats.detect import detect
+from analyzerd.formats.nginx_includes import NginxText
 from analyzerd.formats.settings import effective, from_command_line, from_config, from_nginx
 from analyzerd.model import Setting, Value
 
@@ -70,7 +71,7 @@ def test_effective_settings_turn_sync_with_threads_into_gthread() -> None:
 
 def test_nginx_settings_of_a_real_configuration() -> None:
     """The smallest timeout over the proxied locations, inherited where not set, and all upstreams."""
-    settings = from_nginx((CORPUS / "nginx.conf").read_text(), "/etc/nginx/nginx.conf")
+    settings = from_nginx([NginxText("/etc/nginx/nginx.conf", (CORPUS / "nginx.conf").read_text())])
     found = values(settings)
     assert (found["proxy_read_timeout"], found["proxy_connect_timeout"], found["worker_connections"]) == (
         1.0,
@@ -86,7 +87,7 @@ def test_nginx_settings_of_a_real_configuration() -> None:
 
 def test_nginx_defaults_are_named_as_such() -> None:
     """A location that sets nothing has nginx's 60 s."""
-    settings = from_nginx("http { server { location / { proxy_pass http://127.0.0.1:8000; } } }", "n")
+    settings = from_nginx([NginxText("n", "http { server { location / { proxy_pass http://127.0.0.1:8000; } } }")])
     read = next(s for s in settings if s.name == "nginx.proxy_read_timeout")
     assert (read.value, read.origin) == (60.0, "nginx default")
 

@@ -1,6 +1,7 @@
 """The loops: the guide's eleven causes with the change that ends each, and three changes that make it worse.
 
-The longest first. Loads stay a little below what the site can do: a queue that only grows has no time that could be compared.
+The longest first. Loads stay a little below what the site can do: a queue that only grows has no time that could be
+compared.
 """
 
 from __future__ import annotations
@@ -155,7 +156,8 @@ LOOPS = (
     Loop(
         "too-many-threads",
         Scenario("too-many-threads", "", (load("/burn?cpu=0.02", 38.0, LONG_S),), ("too-many-threads",),
-                 gunicorn=OWN_FOLDER, config=config(1, 'worker_class = "gthread"', "threads = 4", "timeout = 30"), alone=True),
+                 gunicorn=OWN_FOLDER, alone=True,
+                 config=config(1, 'worker_class = "gthread"', "threads = 4", "timeout = 30")),
         "gunicorn.threads",
     ),
 )  # fmt: skip

@@ -14,7 +14,9 @@ from importlib import import_module
 from analyzerd import __version__
 
 DAEMON_MODULES = ("psutil", "pydantic", "pydantic_settings", "slack_sdk", "systemd", "watchdog")
-OWN_MODULE = ("audit", "changes", "diagnose", "explain", "loadtest", "recommendations", "record", "replay", "rules")
+OWN_MODULE = (
+    "audit", "changes", "diagnose", "explain", "loadtest", "recommendations", "record", "replay", "rules", "settings",
+)  # fmt: skip
 """Verbs whose work is ``run`` of the module of their name."""
 
 EX_FAILED, EX_USAGE, EX_CONFIG = 1, 2, 78
@@ -86,6 +88,7 @@ def parser() -> argparse.ArgumentParser:
     _explain(verbs)
     _replay(verbs)
     _audit(verbs)
+    _settings(verbs)
     _record(verbs)
     _rules(verbs)
     _stored(verbs)
@@ -191,6 +194,18 @@ def _replay(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         help="try this rule, a file or one in force (shadow too), and list what it changes; -v lists every message",
     )
     _reading(verb)
+
+
+def _settings(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    verb = verbs.add_parser(
+        "settings",
+        help="the settings in effect, where each stands, what is not known, what was edited and not loaded",
+        description="Reads how each gunicorn of this machine was started, its config file, its unit and nginx's "
+        "configuration. Nothing of the app is executed: what only running it could tell is named as not known.",
+    )
+    _common(verb)
+    verb.add_argument("app", nargs="?", default="", metavar="APP", help="only this app's, by its name or unit")
+    verb.add_argument("--all", action="store_true", help="defaults too")
 
 
 def _audit(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

@@ -15,6 +15,7 @@ from analyzerd.core.plan.reading import given
 from analyzerd.core.plan.values import FIELDS, SETTINGS, Held, held, parsed, shown
 from analyzerd.core.solver import Answer, Note
 from analyzerd.core.solvers import SOLVERS
+from analyzerd.formats.settings import DEFAULT_ORIGIN
 from analyzerd.model import Recommendation
 from analyzerd.rules.schema import Advice, CauseRule, SignalRule
 
@@ -116,9 +117,23 @@ def _plain(setting: str, says: str, why: str, verify: str, case: Case) -> Recomm
     return Recommendation(setting, says, current=now, arithmetic=why, file=file, line=line, verify=verify)
 
 
+def place_of(case: Case, setting: str) -> tuple[str, int | None]:
+    """Where a setting stands, or belongs: one that stands nowhere into the config file there is."""
+    file, line = case.origin(setting)
+    if not setting.startswith("gunicorn.") or file not in ("", DEFAULT_ORIGIN):
+        return file, line
+    origins = (
+        one.origin for name, one in case.settings.items() if name.startswith("gunicorn.") and ".py:" in one.origin
+    )
+    files = {origin.rpartition(":")[0] for origin in origins}
+    named = str(case.setting("gunicorn.config") or "")
+    files |= {named} if named.startswith("/") and named.endswith(".py") else set()
+    return (files.pop(), None) if len(files) == 1 else (file, line)
+
+
 def _change(change: Change, says: str, verify: str, told: _Told) -> Recommendation:
     setting, other = SETTINGS[change.field], told.alone.get(change.field) != change.after
-    file, line = told.case.origin(setting)
+    file, line = place_of(told.case, setting)
     return Recommendation(
         setting=setting,
         says=says,

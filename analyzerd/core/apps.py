@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from functools import lru_cache
 
 from analyzerd.core.ledger import AppLedger, address_of, worker_of
 from analyzerd.core.measure import Ours
-from analyzerd.model import AccessTally, Signal
+from analyzerd.formats.nginx_settings import OF
+from analyzerd.model import AccessTally, Setting, Signal
 
 DEFAULT_APP = "gunicorn"
 WEB_SERVERS = ("nginx",)
@@ -71,14 +72,14 @@ def ours_of(app: str, apps: Apps, ledgers: Mapping[str, AppLedger], tallies: Ite
     where neither is known, the app's if there is just one, and else nobody's.
     """
     known, alone = ledgers[app].addresses if app in ledgers else (), len(ledgers) <= 1
-    proved = any(_leads_to(upstream, known) for upstream in {t.upstream for t in tallies if t.upstream})
+    proved = any(leads_to(upstream, known) for upstream in {t.upstream for t in tallies if t.upstream})
 
     def log(tally: AccessTally) -> bool:
         if not tally.source.startswith("nginx."):
             return apps.of_unit(tally.unit) == app
         if tally.upstream and known:
             # An only app may be reached by an address it does not know itself, behind another proxy.
-            return _leads_to(tally.upstream, known) or (alone and not proved)
+            return leads_to(tally.upstream, known) or (alone and not proved)
         if tally.unit and apps.of_unit(tally.unit) in ledgers:
             return apps.of_unit(tally.unit) == app
         return alone
@@ -86,8 +87,33 @@ def ours_of(app: str, apps: Apps, ledgers: Mapping[str, AppLedger], tallies: Ite
     return Ours(lambda unit: apps.of_unit(unit) == app, log)
 
 
+def nginx_settings_for(
+    settings: Mapping[str, Setting], known: tuple[str, ...], *, alone: bool
+) -> Mapping[str, Setting]:
+    """Nginx's settings as they hold for the app at ``known`` addresses; what holds only for others is left out.
+
+    ``alone``: there is one app, whose address nginx may know by another name.
+    """
+    apart = {name: one for name, one in settings.items() if OF in name}
+    if not apart:
+        return settings
+    plain = {name: one for name, one in settings.items() if OF not in name}
+    mine: dict[str, Setting] = {}
+    for name, one in apart.items():
+        base, _, addresses = name.partition(OF)
+        if one.value is not None and known and leads_to(addresses, known):
+            mine[base] = min((one, mine.get(base, one)), key=_number)
+    others = {name.partition(OF)[0] for name in apart} - mine.keys()
+    kept = {name: one for name, one in plain.items() if alone or name not in others}
+    return {**kept, **{base: replace(one, name=base) for base, one in mine.items()}}
+
+
+def _number(setting: Setting) -> float:
+    return setting.value if isinstance(setting.value, int | float) else 0.0
+
+
 @lru_cache(maxsize=1024)
-def _leads_to(upstream: str, known: tuple[str, ...]) -> bool:
+def leads_to(upstream: str, known: tuple[str, ...]) -> bool:
     """Whether all the addresses a request may have gone to are among those known."""
     return all(any(_same_place(address_of(one), other) for other in known) for one in upstream.split(","))
 

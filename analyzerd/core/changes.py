@@ -6,9 +6,12 @@ Judges nothing. A change is remembered once; a crash loop does not fill the memo
 from __future__ import annotations
 
 from bisect import insort
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
+from analyzerd.core.apps import leads_to
 from analyzerd.core.ledger import AppLedger, is_forged
+from analyzerd.formats.nginx_settings import OF
 from analyzerd.model import Change, Command, Setting, Signal, Value
 from analyzerd.units import format_duration
 
@@ -37,6 +40,15 @@ def of_setting(known: Setting | None, new: Setting, app: str) -> Change | None:
         return None
     kind = "release" if new.name.startswith(RELEASE) else "setting"
     return Change(new.time_s, app, kind, new.name, known.value, new.value, new.origin)
+
+
+def of_nginx(change: Change, known: Mapping[str, Setting], ledgers: Mapping[str, AppLedger]) -> Change | None:
+    """A change of nginx's as the app's it is about; one of all apps is none where it is told for each."""
+    base, _, addresses = change.what.partition(OF)
+    if not addresses:
+        return None if any(name.startswith(f"{base}{OF}") for name in known) else change
+    app = next((app for app, ledger in ledgers.items() if leads_to(addresses, ledger.addresses)), "")
+    return replace(change, app=app, what=base)
 
 
 def of_signal(signal: Signal, ledger: AppLedger) -> Change | None:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from analyzerd.core import asking, changes, endings, growth, lifecycle, sight, trials, watch, whose
-from analyzerd.core.apps import Apps, ours_of
+from analyzerd.core.apps import Apps, nginx_settings_for, ours_of
 from analyzerd.core.case import Case, Witnesses
 from analyzerd.core.correlate import Answer, Timing, fold, open_focus, told
 from analyzerd.core.describe import Rules
@@ -214,6 +214,8 @@ class Engine:
         known = self.state.settings.setdefault(setting.unit, {})
         app = "" if "nginx" in setting.unit or not setting.unit else self.options.apps.of_unit(setting.unit)
         change = changes.of_setting(known.get(setting.name), setting, app)
+        if change is not None and "nginx" in setting.unit:
+            change = changes.of_nginx(change, known, self.state.ledgers)
         if setting.name not in known or known[setting.name].time_s <= setting.time_s:
             known[setting.name] = setting
         if setting.name == "gunicorn.bind" and setting.value:
@@ -349,7 +351,10 @@ class Engine:
     def _settings_of(self, app: str) -> Mapping[str, Setting]:
         merged: dict[str, Setting] = {}
         for unit, settings in self.state.settings.items():
-            if not unit or self.options.apps.of_unit(unit) == app or "nginx" in unit:
+            if "nginx" in unit:
+                alone, known = len(self.state.ledgers) < 2, self.state.ledgers.get(app)
+                merged.update(nginx_settings_for(settings, known.addresses if known else (), alone=alone))
+            elif not unit or self.options.apps.of_unit(unit) == app:
                 merged.update(settings)
         return merged
 

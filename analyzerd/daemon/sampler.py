@@ -60,6 +60,10 @@ class Sampler:
 
     def _news(self) -> list[Input]:
         found = [*self._probe.settings(), *nginx_settings(self._nginx_conf), *self._stated]
+        names = {(s.unit, s.name) for s in found}
+        # A route that was taken out of nginx's configuration is no longer in effect.
+        gone = [s for key, s in self._told.items() if s.unit == NGINX_UNIT and s.value is not None and key not in names]
+        found += [replace(s, time_s=now_s(), value=None) for s in gone]
         news = [s for s in found if _value(self._told.get((s.unit, s.name))) != _value(s)]
         self._told.update({(s.unit, s.name): s for s in news})
         return list(news)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from analyzerd.formats.nginx_logs import logs_of
@@ -13,6 +13,8 @@ from analyzerd.units import parse_duration_s, parse_size_bytes
 _TIMEOUTS = ("proxy_read_timeout", "proxy_connect_timeout", "proxy_send_timeout")
 _SIZES = ("proxy_buffer_size", "client_max_body_size")
 DEFAULT_ORIGIN = "nginx default"
+OF = "@"
+"""Before the addresses that a setting is about, where it is not one for all."""
 _INHERITED = (*_TIMEOUTS, *_SIZES, "proxy_request_buffering")
 
 
@@ -21,10 +23,12 @@ class _Seen:
     """What a walk over the tree gathers: per name the values with their places."""
 
     values: dict[str, list[tuple[Value, str]]] = field(default_factory=dict)
+    by_target: dict[str, dict[str, list[tuple[Value, str]]]] = field(default_factory=dict)
     targets: list[tuple[str, str]] = field(default_factory=list)
 
-    def add(self, name: str, value: Value, place: str) -> None:
+    def add(self, target: str, name: str, value: Value, place: str) -> None:
         self.values.setdefault(name, []).append((value, place))
+        self.by_target.setdefault(target, {}).setdefault(name, []).append((value, place))
 
 
 def from_tree(
@@ -35,7 +39,8 @@ def from_tree(
     _walk(tree, {}, seen)
     upstreams = {d.args[0]: d for d in all_of(tree) if d.name == "upstream" and d.args}
     found: dict[str, tuple[Value, str]] = {}
-    _add_smallest(found, seen)
+    found.update(_smallest(seen.values))
+    found.update(_by_upstream(seen, upstreams))
     addresses = _addresses(seen.targets, upstreams)
     if addresses:
         found["upstream_addresses"] = (",".join(addresses), seen.targets[0][1])
@@ -53,7 +58,7 @@ def _walk(tree: list[Directive], inherited: dict[str, Directive], seen: _Seen) -
         if directive.name == "proxy_pass" and directive.args:
             seen.targets.append((directive.args[0], place_of(directive)))
             for name in (*_TIMEOUTS, *_SIZES, "proxy_request_buffering"):
-                seen.add(name, *_value(scope.get(name)))
+                seen.add(directive.args[0], name, *_value(scope.get(name)))
         _walk(directive.children, scope, seen)
 
 
@@ -79,18 +84,36 @@ _NGINX_DEFAULTS: dict[str, Value] = {
 }
 
 
-def _add_smallest(found: dict[str, tuple[Value, str]], seen: _Seen) -> None:
+def _smallest(values: Mapping[str, Sequence[tuple[Value, str]]]) -> dict[str, tuple[Value, str]]:
     """Keep, of every setting, the smallest over the locations that pass on to an app (off is below on)."""
-    for name, values in seen.values.items():
+    found = {}
+    for name, seen in values.items():
         known = [
             (value if value is not None else _NGINX_DEFAULTS[name], place)
-            for value, place in values
+            for value, place in seen
             if value is not None or not place
         ]
-        if not known:
-            continue
-        value, place = min(known, key=_order)
-        found[name] = (value, place or DEFAULT_ORIGIN)
+        if known:
+            value, place = min(known, key=_order)
+            found[name] = value, place or DEFAULT_ORIGIN
+    return found
+
+
+def _by_upstream(seen: _Seen, upstreams: dict[str, Directive]) -> dict[str, tuple[Value, str]]:
+    """The same for each group of addresses, as ``name@addresses``, where there are several."""
+    groups: dict[str, dict[str, list[tuple[Value, str]]]] = {}
+    for target, values in seen.by_target.items():
+        mine = groups.setdefault(",".join(_addresses([(target, "")], upstreams)), {})
+        for name, told in values.items():
+            mine.setdefault(name, []).extend(told)
+    if len(groups) < 2:
+        return {}
+    return {
+        f"{name}{OF}{addresses}": told
+        for addresses, values in groups.items()
+        if addresses
+        for name, told in _smallest(values).items()
+    }
 
 
 def _order(pair: tuple[Value, str]) -> float:

@@ -5,6 +5,7 @@ Reads only; executes nothing, not even ``nginx -V``.
 
 from __future__ import annotations
 
+import os
 import re
 import stat
 import time
@@ -17,7 +18,7 @@ from analyzerd.core.audit import Ground
 from analyzerd.model import Sample
 from analyzerd.probes.heartbeat import MARK
 from analyzerd.probes.kept import list_names, read_file, read_link, stat_file
-from analyzerd.probes.proctext import parse_fd_limit
+from analyzerd.probes.proctext import parse_fd_limit, parse_stat
 
 _MASTER_TITLE = b"nginx: master process "
 _DEFAULT_CONF = "/etc/nginx/nginx.conf"
@@ -29,12 +30,17 @@ _OLDER = ("~", ".bak", ".orig", ".old", ".prev", ".dpkg-old", ".rpmsave", ".save
 
 @dataclass(frozen=True, slots=True)
 class NginxMaster:
-    """A running nginx: its configuration's path, its version (() unknown) and its workers' limit of open files."""
+    """A running nginx: its configuration's path, its version (() unknown) and its workers' limit of open files.
+
+    ``started_s``, ``workers_s``: when master and workers were started, Unix time.
+    """
 
     pid: int
     conf: str
     version: tuple[int, ...]
     fd_limit: int | None
+    started_s: float = 0.0
+    workers_s: tuple[float, ...] = ()
 
 
 def nginx_masters(proc: str = "/proc") -> tuple[NginxMaster, ...]:
@@ -45,8 +51,23 @@ def nginx_masters(proc: str = "/proc") -> tuple[NginxMaster, ...]:
         if title.startswith(_MASTER_TITLE):
             words = title.removeprefix(_MASTER_TITLE).rstrip(b"\0 ").decode("utf-8", "replace").split()
             limit = parse_fd_limit(read_file(f"{proc}/{name}/limits") or b"")
-            found.append(NginxMaster(int(name), _conf(words), _version(f"{proc}/{name}/exe"), limit))
+            started_s, workers_s = _started(int(name), proc)
+            version = _version(f"{proc}/{name}/exe")
+            found.append(NginxMaster(int(name), _conf(words), version, limit, started_s, workers_s))
     return tuple(sorted(found, key=lambda one: one.pid))
+
+
+def _started(pid: int, proc: str) -> tuple[float, tuple[float, ...]]:
+    """When a master and its children were started; 0 and none where it has ended meanwhile."""
+    ticks, booted_s = os.sysconf("SC_CLK_TCK"), _booted_s()
+    children = (read_file(f"{proc}/{pid}/task/{pid}/children") or b"").split()
+    found = []
+    for one in (str(pid), *(child.decode() for child in children)):
+        try:
+            found.append(booted_s + parse_stat(read_file(f"{proc}/{one}/stat") or b"", ticks).start_s)
+        except ValueError:
+            continue
+    return (found[0], tuple(found[1:])) if found else (0.0, ())
 
 
 def _conf(words: list[str]) -> str:
@@ -75,7 +96,7 @@ def look_around(
         file_systems=_mounts(f"{proc}/{first}/mounts") or _mounts(f"{proc}/mounts"),
         temporary=next((folder for pid in sorted(pids) if (folder := _heartbeat_folder(f"{proc}/{pid}/fd"))), ""),
         somaxconn=_number(f"{proc}/sys/net/core/somaxconn"),
-        written_s={path: time_s for path in paths if (time_s := _written_s(path)) is not None},
+        written_s={path: time_s for path in paths if (time_s := written_s(path)) is not None},
         started_s={p.pid: booted_s + p.start_s for p in readings if p.start_s is not None},
         copies={path: copy for path in paths if (copy := _older_copy(Path(path)))},
         nginx_version=nginx.version if nginx else (),
@@ -112,7 +133,8 @@ def _number(path: str) -> int | None:
     return int(text) if text.isdigit() else None
 
 
-def _written_s(path: str) -> float | None:
+def written_s(path: str) -> float | None:
+    """When a regular file was last written, Unix time; None where it is none."""
     try:
         found = stat_file(path)
     except OSError:

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from analyzerd.model import Recommendation
+from functools import partial
+from types import SimpleNamespace
+
+from analyzerd.core.advise import place_of
+from analyzerd.core.case import Case
+from analyzerd.model import Recommendation, Setting
 from tests.core.stage import RULES, play
 
 
@@ -50,3 +55,21 @@ def test_recycling_comes_with_its_jitter() -> None:
     """A number a person can remember, and a fifth of it."""
     found = advice("no-worker-recycling")
     assert (found["gunicorn.max_requests"].proposed, found["gunicorn.max_requests_jitter"].proposed) == (2000, 400)
+
+
+def test_a_setting_that_stands_nowhere_belongs_into_the_config_file() -> None:
+    """Where gunicorn has one: its default is written there, not on the command line of the unit."""
+    named = {"gunicorn.workers": Setting(0.0, "a", "gunicorn.workers", 2, "/srv/gunicorn.conf.py:3")}
+    default = {"gunicorn.max_requests": Setting(0.0, "a", "gunicorn.max_requests", 0, "gunicorn default")}
+    for settings, expected in (
+        ({**named, **default}, ("/srv/gunicorn.conf.py", None)),
+        (default, ("gunicorn default", None)),
+        (
+            {**default, "gunicorn.config": Setting(0.0, "a", "gunicorn.config", "/g.py", "gunicorn.cmdline")},
+            ("/g.py", None),
+        ),
+    ):
+        case = SimpleNamespace(settings=settings)
+        case.origin = partial(Case.origin, case)
+        case.setting = lambda name, settings=settings: settings[name].value if name in settings else None
+        assert place_of(case, "gunicorn.max_requests") == expected

@@ -6,14 +6,15 @@ from dataclasses import replace
 
 import pytest
 
-from analyzerd.core.apps import Apps, ours_of
+from analyzerd.core.apps import Apps, nginx_settings_for, ours_of
+from analyzerd.core.changes import of_nginx
 from analyzerd.core.intake import Intake
 from analyzerd.core.ledger import AppLedger, note_address
 from analyzerd.core.replay import run_until
 from analyzerd.formats.access import access_format
 from analyzerd.formats.nginx_includes import NginxText
 from analyzerd.formats.settings import from_nginx
-from analyzerd.model import AccessTally, Lines, Stream
+from analyzerd.model import AccessTally, Change, Lines, Setting, Stream
 from tests.core.loads import bucket, reading, ready, started
 from tests.core.stage import RULES
 
@@ -159,6 +160,40 @@ def test_a_log_without_addresses_is_told_by_its_path(name: str, expected: str) -
     (tally,) = intake.feed(Lines(stream, b'1800000000.000 "GET /x HTTP/1.1" 200 urt=0.1\n'), 0.0)
     assert isinstance(tally, AccessTally)
     assert tally.upstream == expected
+
+
+def test_an_app_has_the_time_limit_of_its_own_location() -> None:
+    """The smallest of all is another app's; an only app may be known to nginx by another address."""
+    text = (
+        "http { proxy_read_timeout 50s; server { location / { proxy_pass http://127.0.0.1:8000; }\n"
+        "location /api { proxy_read_timeout 5s; proxy_pass http://unix:/run/api.sock:/; } } }"
+    )
+    told = {s.name: s for s in from_nginx([NginxText("/etc/nginx/nginx.conf", text)], unit="nginx.service")}
+    assert told["nginx.proxy_read_timeout"].value == 5
+    name = "nginx.proxy_read_timeout"
+    for known, alone, expected in (
+        (("127.0.0.1:8000",), False, (50, "/etc/nginx/nginx.conf:1")),
+        (("unix:/run/api.sock",), False, (5, "/etc/nginx/nginx.conf:2")),
+        (("10.0.0.1:80",), True, (5, "/etc/nginx/nginx.conf:2")),
+    ):
+        one = nginx_settings_for(told, known, alone=alone)[name]
+        assert (one.name, one.value, one.origin) == (name, *expected)
+    assert name not in nginx_settings_for(told, ("10.0.0.1:80",), alone=False)
+
+
+def test_a_change_of_nginx_is_of_the_app_whose_location_it_is() -> None:
+    """And the smallest value of all is no change of its own beside it."""
+    known = {"nginx.t": setting("nginx.t", 5), "nginx.t@127.0.0.1:8000": setting("nginx.t@127.0.0.1:8000", 5)}
+    apps = ledgers(shop="127.0.0.1:8000", api="127.0.0.1:8001")
+    for name, expected in (("nginx.t", None), ("nginx.t@127.0.0.1:8000", "shop"), ("nginx.other", "")):
+        change = of_nginx(Change(1.0, "", "setting", name, 5, 6, "n:1"), known, apps)
+        assert (change.app if change else None) == expected
+        assert change is None or "@" not in change.what
+
+
+def setting(name: str, value: int) -> Setting:
+    """Make one of nginx's."""
+    return Setting(0.0, "nginx.service", name, value, "n:1")
 
 
 def test_a_slow_app_is_told_and_its_neighbour_is_not() -> None:

@@ -74,7 +74,7 @@ def reload(site: Site) -> None:
     """HUP, and wait until the workers are new ones."""
     old = set(site.app.children())
     site.app.signal(signal.SIGHUP)
-    wait_until(lambda: site.app.children() and old.isdisjoint(site.app.children()), "new workers", 30)
+    wait_until(lambda: site.app.children() and old.isdisjoint(site.app.children()), "new workers", 60)
 
 
 def restart(site: Site) -> None:

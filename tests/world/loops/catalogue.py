@@ -95,7 +95,7 @@ LOOPS = (
         "wrong-worker-class",
         Scenario("wrong-worker-class", "", (load("/mix?cpu=0.002&s=0.3", 12.4, LONG_S),), ("wrong-worker-class",),
                  gunicorn=OWN_FOLDER, config=config(4, "timeout = 30"), location=PATIENT),
-        "gunicorn.worker_class",
+        "gunicorn.threads",
     ),
     Loop(
         "worse-more-workers",
@@ -109,7 +109,7 @@ LOOPS = (
         "worse-threads",
         Scenario("worse-threads", "", (load("/unsafe?s=0.3", 12.4, LONG_S),), ("wrong-worker-class",),
                  gunicorn=OWN_FOLDER, config=config(4, "timeout = 30"), location=PATIENT),
-        "gunicorn.worker_class",
+        "gunicorn.threads",
         expected="worse",
         before_s=420.0,
     ),

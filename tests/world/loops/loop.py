@@ -68,7 +68,7 @@ def play(loop: Loop, keep: Path | None = None) -> Played:
                 try:
                     change = _changed(loop, one, seconds)
                     verdict = _verdict(loop, one, seconds)
-                except NotAsExpectedError as error:
+                except (NotAsExpectedError, AssertionError) as error:
                     trouble = str(error)
             if keep:
                 keep_all(one, keep / loop.name)
@@ -85,7 +85,8 @@ def _changed(loop: Loop, one: Site, seconds: dict[str, float]) -> str:
     advised = _wait(lambda: _advice(one, loop), loop.detect_s, lambda: f"{loop.setting} recommended; {_standing(one)}")
     seconds["advised"] = time.monotonic() - began_s
     _sleep(one, began_s + loop.before_s - time.monotonic())
-    advised = _advice(one, loop) or advised
+    if not loop.by_hand:
+        advised = _wait(lambda: _advice(one, loop, valued=True), 120.0, lambda: f"a value; {_advice(one, loop)}")
     before = _files(one)
     if loop.by_hand:
         loop.by_hand(one)
@@ -121,9 +122,11 @@ def _rows(one: Site) -> list[dict[str, Any]]:
     return list(json.loads(one.daemon.ctl("--json", "recommendations", "list"))["recommendations"])
 
 
-def _advice(one: Site, loop: Loop) -> dict[str, Any] | None:
+def _advice(one: Site, loop: Loop, *, valued: bool = False) -> dict[str, Any] | None:
+    """Give the newest recommendation of the setting; `valued`: one that has a value to write."""
     mine = [row for row in _rows(one) if row["setting"] == loop.setting and row["cause"] == loop.scenario.causes[0]]
-    return mine[0] if mine else None
+    mine = [row for row in mine if row["proposed"] is not None or not valued]
+    return max(mine, key=lambda row: str(row["made"]), default=None)
 
 
 def _decided(one: Site, loop: Loop) -> dict[str, Any] | None:

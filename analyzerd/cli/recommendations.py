@@ -17,6 +17,7 @@ from pathlib import Path
 import msgspec
 
 from analyzerd.cli import applying
+from analyzerd.cli.nginx_check import checked_on_copy
 from analyzerd.cli.stored import now_s, read_config
 from analyzerd.core.buckets import decode_bucket, figures
 from analyzerd.core.changes import shown
@@ -33,6 +34,7 @@ from analyzerd.store.db import Store
 from analyzerd.units import format_time
 
 CHECK_S = 30.0
+ON_COPY = "validated: `nginx -t` accepts it, on a copy that nobody else sees"
 RELOAD_S = 120.0
 
 
@@ -78,7 +80,7 @@ def _show(arguments: argparse.Namespace, advised: Advised, incident: Incident) -
             "diff": diff,
             "rollback": undo,
             "no_diff_because": why,
-            "checks": list(proposal.checks) if proposal else [],
+            "checks": [*proposal.checks, *proposal.warnings] if proposal else [],
         }
         whole = {**_json(advised), **{key: _plain(v) if isinstance(v, str) else v for key, v in said.items()}}
         sys.stdout.write(json.dumps(whole, indent=2) + "\n")
@@ -100,6 +102,10 @@ def apply(arguments: argparse.Namespace) -> int:
             raise AnalyzerdError(f"{advised.id} is applied already; analyzerctl rollback {advised.id} undoes it")
         proposal = propose(incident, advised.setting, here(read_config(arguments)))
         sys.stdout.write(_plain(unified_of(proposal)))
+        if proposal.nginx_check and checked_on_copy(proposal.edits, proposal.nginx_check):
+            sys.stdout.write(f"{ON_COPY}\n")
+        for said in proposal.warnings:
+            sys.stdout.write(f"{_plain(said)}\n")
         _ask(arguments, f"Change {', '.join(edit.path for edit in proposal.edits)}?")
         plan = applying.apply(home, advised.id, proposal.edits, now_s(), known_good, applying.no_step)
         commands = proposal.commands if arguments.reload else ()
@@ -247,8 +253,8 @@ def _again(commands: Sequence[Command]) -> str:
 
 
 def _tell_after(proposal: Proposal | None) -> None:
-    for said in proposal.checks if proposal else ():
-        sys.stdout.write(f"{said}\n")
+    for said in (*proposal.checks, *proposal.warnings) if proposal else ():
+        sys.stdout.write(f"{_plain(said)}\n")
     for command in proposal.commands if proposal else ():
         sys.stdout.write(f"to put it into effect: {' '.join(command)}\n")
 

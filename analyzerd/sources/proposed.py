@@ -62,6 +62,7 @@ class Here:
 class Proposal:
     """The changes that belong together, what puts them into effect, and what was checked of them.
 
+    ``warnings``: what else the change would touch.
     ``nginx_check``: the command that has to succeed with the new files; () where nginx is not concerned.
     """
 
@@ -70,6 +71,7 @@ class Proposal:
     commands: tuple[Command, ...]
     checks: tuple[str, ...]
     nginx_check: Command = ()
+    warnings: tuple[str, ...] = ()
 
 
 def with_diffs(incident: Incident, here: Here) -> Incident:
@@ -105,8 +107,8 @@ def propose(incident: Incident, setting: str, here: Here) -> Proposal:
         known = files.get(edit.path)
         files[edit.path] = replace(edit, old=known.old) if known else edit
     check = here.nginx_command("-t") if any(one.setting.startswith("nginx.") for one in advices) else ()
-    commands = tuple(_commands(advices, files, unit, here))
-    return Proposal(advices, tuple(files.values()), commands, tuple(_checks(files)), check)
+    commands, warnings = tuple(_commands(advices, files, unit, here)), tuple(_warnings(advices, here))
+    return Proposal(advices, tuple(files.values()), commands, tuple(_checks(files)), check, warnings)
 
 
 def _together(incident: Incident, setting: str) -> Iterator[Recommendation]:
@@ -197,6 +199,17 @@ def _nginx_edit(one: Recommendation, name: str, here: Here, files: dict[str, Edi
         raise EditError(f"it is not certain where {name} belongs; set it to {value} by hand")
     path = places.pop()
     return insert_beside_proxy_pass(path, _bytes(path, files), name, value)
+
+
+def _warnings(advices: Sequence[Recommendation], here: Here) -> Iterator[str]:
+    """Name the other places that inherit a directive of nginx's which is to be changed."""
+    conf = read_nginx(Path(here.nginx), here=True) if any(one.setting.startswith("nginx.") for one in advices) else None
+    for one in advices if conf else ():
+        name, place = one.setting.removeprefix("nginx."), f"{one.file}:{one.line}"
+        routes = [r for r in conf.routes if name in r.told and r.told[name].place == place] if conf else []
+        if len({route.target for route in routes}) > 1:
+            places = ", ".join(f"{route.location or 'a server'} -> {route.target}" for route in routes[:8])
+            yield f"warning: {name} at {place} holds for all of these: {places}; to change one, set it in its location"
 
 
 def _stated(path: str, data: bytes, setting: str) -> Value:

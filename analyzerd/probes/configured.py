@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from analyzerd.formats.settings import (
     DEFAULT_ORIGIN,
     effective,
@@ -10,8 +12,10 @@ from analyzerd.formats.settings import (
     without_doubtful,
 )
 from analyzerd.model import Setting
-from analyzerd.probes.launch import Launch
+from analyzerd.probes.launch import POOL_VARIABLES, Launch
 from analyzerd.probes.proctext import is_gunicorn
+
+ENVIRONMENT = "environment "
 
 
 def settings_of(launch: Launch, time_s: float) -> tuple[Setting, ...]:
@@ -32,9 +36,18 @@ def settings_of(launch: Launch, time_s: float) -> tuple[Setting, ...]:
     )
     variables = _from_variables(launch, time_s)
     merged = effective(variables, config, named, time_s=time_s, unit=launch.unit)
+    pool = tuple(_pool(launch, time_s))
     if launch.denied or launch.config_unread:
-        return tuple(one for one in merged if one.origin != DEFAULT_ORIGIN)
-    return without_doubtful(merged, launch.config_text)
+        return (*(one for one in merged if one.origin != DEFAULT_ORIGIN), *pool)
+    return (*without_doubtful(merged, launch.config_text), *pool)
+
+
+def _pool(launch: Launch, time_s: float) -> Iterator[Setting]:
+    """The database pool of a worker, where the app's environment says it in one of the usual ways."""
+    for variable, name in POOL_VARIABLES.items():
+        value = launch.environment.get(variable, "")
+        if value.isdecimal() and len(value) < 6:
+            yield Setting(time_s, launch.unit, f"database.{name}", int(value), f"{ENVIRONMENT}{variable}")
 
 
 def _from_variables(launch: Launch, time_s: float) -> tuple[Setting, ...]:

@@ -14,7 +14,15 @@ from analyzerd.probes.finder import Found
 from analyzerd.probes.kept import read_file, read_link, stat_file
 from analyzerd.probes.proctext import parse_environment, title_role
 
-VARIABLES = ("GUNICORN_CMD_ARGS", "WEB_CONCURRENCY", "PORT", "FORWARDED_ALLOW_IPS", "XDG_RUNTIME_DIR", "HOME")
+POOL_VARIABLES = {
+    "SQLALCHEMY_POOL_SIZE": "pool_size", "SQLALCHEMY_MAX_OVERFLOW": "max_overflow",
+    "SQLALCHEMY_POOL_TIMEOUT": "pool_timeout", "DB_POOL_SIZE": "pool_size", "DB_MAX_OVERFLOW": "max_overflow",
+    "DB_POOL_TIMEOUT": "pool_timeout",
+}  # fmt: skip
+"""What apps call the figures of SQLAlchemy's pool in their environment."""
+VARIABLES = (
+    "GUNICORN_CMD_ARGS", "WEB_CONCURRENCY", "PORT", "FORWARDED_ALLOW_IPS", "XDG_RUNTIME_DIR", "HOME", *POOL_VARIABLES,
+)  # fmt: skip
 DEFAULT_CONFIG = "gunicorn.conf.py"
 _ALLOWED = re.compile(rb"^Cpus_allowed_list:\t([\d,-]{1,512})$", re.MULTILINE)
 _MODULE = re.compile(r"[A-Za-z_]\w{0,63}(?:\.[A-Za-z_]\w{0,63}){0,8}", re.ASCII)

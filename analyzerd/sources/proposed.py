@@ -145,7 +145,7 @@ def _edit(one: Recommendation, unit: str, here: Here, files: dict[str, Edit]) ->
     if family == "unit":
         return _drop_in(unit, name, str(one.proposed), why, files)
     if family != "gunicorn":
-        raise EditError(f"{one.setting} is set in the app's own code: set it to {one.proposed} there")
+        raise EditError(_elsewhere(one))
     config = one.file if one.file.endswith(".py") else ""
     if config and not config.startswith("/"):
         raise EditError(f"{config} is not known by its whole path; set {name} = {one.proposed} there by hand")
@@ -153,6 +153,15 @@ def _edit(one: Recommendation, unit: str, here: Here, files: dict[str, Edit]) ->
         return _started(one, unit, files)
     _refuse_changed(one, config, _stated(config, _bytes(config, files), one.setting))
     return set_in_config(config, _bytes(config, files), name, one.proposed, why)
+
+
+def _elsewhere(one: Recommendation) -> str:
+    _, by_variable, variable = one.file.partition("environment ")
+    if by_variable:
+        return (
+            f"{one.setting} is the variable {variable}: set it to {one.proposed} where the app is started, and restart"
+        )
+    return f"{one.setting} is set in the app's own code: set it to {one.proposed} there"
 
 
 def _started(one: Recommendation, unit: str, files: dict[str, Edit]) -> Edit:

@@ -51,3 +51,12 @@ def test_title_and_own_script() -> None:
     """A wiped command line leaves the file; a script of the app's own tells nothing."""
     assert values("", "timeout = 60\n", title_only=True) == {"gunicorn.timeout": (60, "/srv/g.py:1")}
     assert values("python serve.py -w 3") == {}
+
+
+def test_the_pool_of_the_database_is_read_from_the_usual_variables() -> None:
+    """Only figures; where none is set nothing is said."""
+    environment = {"SQLALCHEMY_POOL_SIZE": "5", "DB_POOL_TIMEOUT": "30", "DB_MAX_OVERFLOW": "many"}
+    found = values("gunicorn app:app", environment=environment)
+    assert found["database.pool_size"] == (5, "environment SQLALCHEMY_POOL_SIZE")
+    assert found["database.pool_timeout"] == (30, "environment DB_POOL_TIMEOUT")
+    assert "database.max_overflow" not in found

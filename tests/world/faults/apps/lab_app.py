@@ -161,7 +161,7 @@ def pooled() -> object:
     """Make this worker's engine, with a pool of POOL_SIZE."""
     from sqlalchemy import create_engine, pool  # noqa: PLC0415
 
-    size = int(os.environ.get("POOL_SIZE", "2"))
+    size = int(os.environ.get("SQLALCHEMY_POOL_SIZE") or os.environ.get("POOL_SIZE", "2"))
     return create_engine(
         "postgresql+psycopg://", creator=connect, poolclass=pool.QueuePool, pool_size=size, max_overflow=0,
         pool_timeout=float(os.environ.get("POOL_TIMEOUT", "3")),

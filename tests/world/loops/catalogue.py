@@ -140,7 +140,7 @@ LOOPS = (
     Loop(
         "db-pool-too-small",
         Scenario("db-pool-too-small", "", (load("/pooled?s=0.3", 8.0, LONG_S),), ("db-pool-too-small",),
-                 gunicorn=OWN_FOLDER, packages=PSYCOPG,
+                 gunicorn=OWN_FOLDER, packages=PSYCOPG, database={"max_connections": 100},
                  config=config(1, 'worker_class = "gthread"', "threads = 16", "timeout = 30"),
                  environment=DATABASE | {"SQLALCHEMY_POOL_SIZE": "2", "POOL_TIMEOUT": "3"}),
         "database.pool_size",

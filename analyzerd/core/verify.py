@@ -26,6 +26,8 @@ HARM_BUCKETS = 2
 HARM_SLOW_BUCKETS = 3
 """Times need one bucket more: near saturation two bad ones running are mere chance too often."""
 HARM_LEVEL = 0.01
+HARM_LEAST_S = 0.03
+"""A few milliseconds more are what a busy machine adds, and nobody waits longer for them."""
 WORSE_BY = 0.10
 MOVED = 0.20
 TOO_SMALL_GAUGE = 1e-6
@@ -298,7 +300,7 @@ def _slower(before: Sequence[Bucket], last: Sequence[Bucket]) -> Judgement | Non
     if (
         min(len(usual), 2 * len(now)) < LEAST_BUCKETS / 2
         or busier
-        or min(now) <= max(HARM_TIMES * median(usual), *usual)
+        or min(now) <= max(HARM_TIMES * median(usual), median(usual) + HARM_LEAST_S, *usual)
     ):
         return None
     if _cut_off(joined(before)) > 2 * _cut_off(joined(last)):

@@ -278,3 +278,12 @@ def test_requests_that_are_no_longer_cut_off_take_longer_and_that_is_no_harm() -
     assert found.outcome is Outcome.BETTER
     same = judged(promise, old=before(12, 2.0), new=half_minutes(10, 4.0), rare=seen)
     assert same.outcome is Outcome.WORSE
+
+
+def test_a_few_milliseconds_are_no_harm() -> None:
+    """A busy machine adds them; thirty more are told."""
+    old = before(12, 0.2)
+    quick = [replace(b, clock=clock_of([(0.004, 120)])) for b in old]
+    for slower_s, expected in ((0.008, False), (0.040, True)):
+        new = [replace(b, clock=clock_of([(slower_s, 120)])) for b in half_minutes(4, 0.2)]
+        assert (judged(Promise(), old=quick, new=new).outcome is Outcome.WORSE) == expected

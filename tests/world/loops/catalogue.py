@@ -57,7 +57,7 @@ LOOPS = (
         "memory-overcommit",
         Scenario("memory-overcommit", "", (load("/ok", 4.0, LONG_S),), ("memory-overcommit",),
                  gunicorn=OWN_FOLDER, config=config(6, "timeout = 30"), memory_bytes=1000 << 20,
-                 environment={"BALLAST_MB": "70"}),
+                 environment={"BALLAST_MB": "90"}),
         "gunicorn.workers",
         detect_s=2100.0,
         before_s=0.0,

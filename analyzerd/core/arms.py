@@ -52,12 +52,19 @@ def _utilisation(buckets: Sequence[Bucket]) -> float:
 
 def bucket_seconds(before: Sequence[Bucket], after: Sequence[Bucket]) -> float:
     """The length a bucket needs: for requests enough, and for the queue to forget; a multiple of the grid."""
-    rate = min((joined(side).rate for side in (before, after) if side), default=0.0)
-    if not rate:
-        return math.inf
+    least_s = enough_requests_s(before, after)
+    return least_s if math.isinf(least_s) else max(least_s, _on_grid(RELAXATIONS * relaxation_s(before, after)))
+
+
+def enough_requests_s(*sides: Sequence[Bucket]) -> float:
+    """The length a bucket needs for requests enough, a multiple of the grid; infinite without any."""
+    rate = min((joined(side).rate for side in sides if side), default=0.0)
     # Poisson: with a quarter more on average, a bucket of fewer than the least is rare.
-    needed_s = max(1.25 * LEAST_REQUESTS / rate, RELAXATIONS * relaxation_s(before, after))
-    return max(1, math.ceil(needed_s / GRID_S - 1e-9)) * GRID_S
+    return _on_grid(1.25 * LEAST_REQUESTS / rate) if rate else math.inf
+
+
+def _on_grid(seconds: float) -> float:
+    return max(1, math.ceil(seconds / GRID_S - 1e-9)) * GRID_S
 
 
 def comparable(before: Sequence[Bucket], after: Sequence[Bucket]) -> Arms:

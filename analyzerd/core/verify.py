@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from statistics import median
 
 from analyzerd.core import rare
-from analyzerd.core.arms import LEAST_BUCKETS, Arms, bucket_seconds, comparable
+from analyzerd.core.arms import LEAST_BUCKETS, Arms, bucket_seconds, comparable, enough_requests_s
 from analyzerd.core.buckets import GRID_S, Bucket, figures, gauge, grouped, joined
 from analyzerd.core.estimators import fine_percentile, mean, slope
 from analyzerd.core.resample import Interval, permutation_p, ratio_interval
@@ -270,14 +270,23 @@ _METHODS: dict[str, Callable[[Promise, Trial], Judgement]] = {
 
 
 def _harm(trial: Trial) -> Judgement | None:
-    """Two buckets running that fail twice as often, or three that take half as long again at no higher load."""
-    seconds = bucket_seconds(trial.before, ())
-    if seconds == float("inf"):
+    """Two buckets running that fail twice as often, or three that take half as long again at no higher load.
+
+    Where the queue before took so long to forget that too few buckets of that length are known, shorter ones do: for
+    failures, which do not queue, and for times that are half as long again as the longest before.
+    """
+    short_s, long_s = enough_requests_s(trial.before), bucket_seconds(trial.before, ())
+    if short_s == float("inf"):
         return None
-    before, after = grouped(trial.before, seconds, from_end=True), grouped(trial.after, seconds)
+    before, after = grouped(trial.before, short_s, from_end=True), grouped(trial.after, short_s)
     if len(before) < LEAST_BUCKETS / 2 or len(after) < HARM_BUCKETS:
         return None
-    return _failing(before, after[-HARM_BUCKETS:]) or _slower(before, after[-HARM_SLOW_BUCKETS:])
+    if failing := _failing(before, after[-HARM_BUCKETS:]):
+        return failing
+    settled = grouped(trial.before, long_s, from_end=True)
+    if len(settled) < LEAST_BUCKETS / 2:
+        return _slower(before, after[-2 * HARM_SLOW_BUCKETS :], beyond_all=True)
+    return _slower(settled, grouped(trial.after, long_s)[-HARM_SLOW_BUCKETS:])
 
 
 def _failing(before: Sequence[Bucket], last: Sequence[Bucket]) -> Judgement | None:
@@ -293,15 +302,15 @@ def _failing(before: Sequence[Bucket], last: Sequence[Bucket]) -> Judgement | No
     return Judgement(Outcome.WORSE, said, True, change=two.failed / two.requests / share if share else None, p=p)
 
 
-def _slower(before: Sequence[Bucket], last: Sequence[Bucket]) -> Judgement | None:
+def _slower(before: Sequence[Bucket], last: Sequence[Bucket], *, beyond_all: bool = False) -> Judgement | None:
     usual = [value for b in before if (value := fine_percentile(b.clock, 0.95))]
     now = [fine_percentile(b.clock, 0.95) or 0.0 for b in last]
     busier = min(b.rate for b in last) > 1.15 * median(b.rate for b in before)
-    if (
-        min(len(usual), 2 * len(now)) < LEAST_BUCKETS / 2
-        or busier
-        or min(now) <= max(HARM_TIMES * median(usual), median(usual) + HARM_LEAST_S, *usual)
-    ):
+    needed = LEAST_BUCKETS / 2
+    if len(usual) < needed or len(now) < (needed if beyond_all else HARM_SLOW_BUCKETS) or busier:
+        return None
+    worst = max(usual) * (HARM_TIMES if beyond_all else 1.0)
+    if min(now) <= max(HARM_TIMES * median(usual), median(usual) + HARM_LEAST_S, worst):
         return None
     if _cut_off(joined(before)) > 2 * _cut_off(joined(last)):
         return None

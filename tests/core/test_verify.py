@@ -287,3 +287,19 @@ def test_a_few_milliseconds_are_no_harm() -> None:
     for slower_s, expected in ((0.008, False), (0.040, True)):
         new = [replace(b, clock=clock_of([(slower_s, 120)])) for b in half_minutes(4, 0.2)]
         assert (judged(Promise(), old=quick, new=new).outcome is Outcome.WORSE) == expected
+
+
+def test_failures_are_told_although_the_queue_before_forgot_nothing() -> None:
+    """Workers that were busy all the time make long buckets; failures do not wait for them."""
+    old = before(14, 1.0, utilisation=0.99, service_mean=0.2)
+    found = judged(Promise(), old=old, new=half_minutes(2, 1.0, failed=0.3))
+    assert found.outcome is Outcome.WORSE
+    assert "30.0% of the requests fail" in found.because
+    assert judged(Promise(), old=old, new=half_minutes(2, 1.0)).outcome is Outcome.UNDECIDED
+
+
+def test_times_far_beyond_all_before_are_harm_although_the_queue_forgot_nothing() -> None:
+    """Six half-minutes above one and a half times the longest; five, or a little less, are not."""
+    old = before(14, 1.0, utilisation=0.99, service_mean=0.2)
+    for n, p95_s, expected in ((6, 2.0, True), (5, 2.0, False), (6, 1.4, False)):
+        assert (judged(Promise(), old=old, new=half_minutes(n, p95_s)).outcome is Outcome.WORSE) == expected

@@ -36,6 +36,19 @@ def load(path: str, per_s: float, for_s: float, *, direct: bool = False, timeout
     return step
 
 
+def regularly(path: str, every_s: float, for_s: float) -> Step:
+    """Send one request at fixed intervals from now on, beside what follows."""
+
+    def ask_on(site: Site) -> None:
+        end_s = time.monotonic() + for_s
+        while time.monotonic() < end_s:
+            site.client.send(site.door(), path)
+            if site.client.over.wait(every_s):
+                return
+
+    return lambda site: site.threads.append(_started(ask_on, site))
+
+
 def wait(seconds: float) -> Step:
     """Let time pass."""
 

@@ -12,7 +12,7 @@ from tests.world.apps import HERE
 from tests.world.faults.families.capacity import DATABASE, PSYCOPG
 from tests.world.faults.scenario import Scenario
 from tests.world.faults.site import APPS, Site
-from tests.world.faults.steps import load, nginx_reload, reload, restart, wait
+from tests.world.faults.steps import load, nginx_reload, regularly, reload, restart, wait
 from tests.world.loops.loop import Loop
 
 LONG_S = 7200.0
@@ -72,8 +72,8 @@ LOOPS = (
     ),
     Loop(
         "timeout-too-high",
-        Scenario("timeout-too-high", "", (load("/ok", 10.0, LONG_S), wait(100), load("/sleep?s=400", 1 / 25, LONG_S)),
-                 ("timeout-too-high",), gunicorn=OWN_FOLDER, config=config(4, "timeout = 40"), location=PATIENT),
+        Scenario("timeout-too-high", "", (load("/ok", 10.0, LONG_S), wait(100), regularly("/sleep?s=400", 15, LONG_S)),
+                 ("timeout-too-high",), gunicorn=OWN_FOLDER, config=config(6, "timeout = 40"), location=PATIENT),
         "gunicorn.timeout",
         before_s=720.0,
     ),
@@ -87,15 +87,17 @@ LOOPS = (
     ),
     Loop(
         "too-few-workers",
-        Scenario("too-few-workers", "", (load("/sleep?s=0.2", 9.2, LONG_S),), ("too-few-workers",),
+        Scenario("too-few-workers", "", (load("/sleep?s=0.12", 15.4, LONG_S),), ("too-few-workers",),
                  gunicorn=OWN_FOLDER, config=config(2, "timeout = 30"), location=PATIENT),
         "gunicorn.workers",
+        before_s=1080.0,
     ),
     Loop(
         "wrong-worker-class",
-        Scenario("wrong-worker-class", "", (load("/mix?cpu=0.002&s=0.3", 12.4, LONG_S),), ("wrong-worker-class",),
+        Scenario("wrong-worker-class", "", (load("/mix?cpu=0.002&s=0.12", 30.0, LONG_S),), ("wrong-worker-class",),
                  gunicorn=OWN_FOLDER, config=config(4, "timeout = 30"), location=PATIENT),
         "gunicorn.threads",
+        before_s=1080.0,
     ),
     Loop(
         "worse-more-workers",

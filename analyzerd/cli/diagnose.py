@@ -19,6 +19,7 @@ from analyzerd.model import Benign, Effect, Incident, SaveBenign, SaveIncident, 
 from analyzerd.rules.layers import build
 from analyzerd.rules.schema import RuleSet
 from analyzerd.sources.archive import Archive
+from analyzerd.sources.proposed import Here, with_diffs
 from analyzerd.sources.rulefiles import read_layers
 
 DAY_S = 86400.0
@@ -29,6 +30,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Diagnose and print; exit 1 only with --fail-on."""
     source, rules = given(arguments, DAY_S), load_rules(arguments.rules_dir)
     found = diagnose_given(source, rules, Progress("reading", source.size_bytes, quiet=arguments.quiet))
+    if not arguments.paths:  # this machine's journal is about this machine's files
+        found.incidents = [with_diffs(incident, Here()) for incident in found.incidents]
     sys.stdout.write(as_json(found) if arguments.json else as_text(found, colour(arguments), arguments.full))
     bad = AT_LEAST.get(arguments.fail_on or "", ())
     return 1 if any(i.severity in bad for i in found.incidents) else 0

@@ -57,9 +57,11 @@ def progress(items: Sequence[int], label: str) -> Iterator[int]:
     """Yield the items and show on a terminal how far it is."""
     for number, item in enumerate(items, 1):
         yield item
-        done = 30 * number // len(items)
-        sys.stderr.write(f"\r{label:32} [{'#' * done}{' ' * (30 - done)}] {number}/{len(items)}")
-    sys.stderr.write("\n")
+        if sys.stderr.isatty():
+            done = 30 * number // len(items)
+            sys.stderr.write(f"\r{label:32} [{'#' * done}{' ' * (30 - done)}] {number}/{len(items)}")
+    if sys.stderr.isatty():
+        sys.stderr.write("\n")
 
 
 # ---- methods on single requests -------------------------------------------------------------------------

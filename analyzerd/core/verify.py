@@ -305,9 +305,10 @@ def _failing(before: Sequence[Bucket], last: Sequence[Bucket]) -> Judgement | No
 def _slower(before: Sequence[Bucket], last: Sequence[Bucket], *, beyond_all: bool = False) -> Judgement | None:
     usual = [value for b in before if (value := fine_percentile(b.clock, 0.95))]
     now = [fine_percentile(b.clock, 0.95) or 0.0 for b in last]
-    busier = min(b.rate for b in last) > 1.15 * median(b.rate for b in before)
     needed = LEAST_BUCKETS / 2
-    if len(usual) < needed or len(now) < (needed if beyond_all else HARM_SLOW_BUCKETS) or busier:
+    if len(usual) < needed or len(now) < (needed if beyond_all else HARM_SLOW_BUCKETS):
+        return None
+    if min(b.rate for b in last) > 1.15 * median(b.rate for b in before):
         return None
     worst = max(usual) * (HARM_TIMES if beyond_all else 1.0)
     if min(now) <= max(HARM_TIMES * median(usual), median(usual) + HARM_LEAST_S, worst):

@@ -303,3 +303,9 @@ def test_times_far_beyond_all_before_are_harm_although_the_queue_forgot_nothing(
     old = before(14, 1.0, utilisation=0.99, service_mean=0.2)
     for n, p95_s, expected in ((6, 2.0, True), (5, 2.0, False), (6, 1.4, False)):
         assert (judged(Promise(), old=old, new=half_minutes(n, p95_s)).outcome is Outcome.WORSE) == expected
+
+
+def test_right_after_the_change_there_is_nothing_to_compare() -> None:
+    """Long buckets before, and not one of that length after it."""
+    old = before(60, 1.0, utilisation=0.8, service_mean=0.2)
+    assert judged(Promise(), old=old, new=half_minutes(2, 5.0)).outcome is Outcome.UNDECIDED

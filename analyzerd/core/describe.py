@@ -89,11 +89,11 @@ def _with_sealed(fresh: Incident, told: Incident, entry: OpenIncident) -> Incide
         confidence=told.confidence,
         because=told.because,
         hypotheses=told.hypotheses,
-        recommendations=_fuller(told.recommendations, fresh.recommendations),
+        recommendations=fuller(told.recommendations, fresh.recommendations),
     )
 
 
-def _fuller(told: tuple[Recommendation, ...], fresh: tuple[Recommendation, ...]) -> tuple[Recommendation, ...]:
+def fuller(told: tuple[Recommendation, ...], fresh: tuple[Recommendation, ...]) -> tuple[Recommendation, ...]:
     """What was told stays, unless by now values are known that were not."""
     known = [sum(r.proposed is not None for r in advice) for advice in (told, fresh)]
     return fresh if known[1] > known[0] else told

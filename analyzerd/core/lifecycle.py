@@ -10,11 +10,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from analyzerd.core import patience
-from analyzerd.core.agree import agreed
+from analyzerd.core.advise import recommend
+from analyzerd.core.agree import agreed, asked_by
 from analyzerd.core.baselines import HISTORY_S, Baseline, Gathered, encode_baseline, gather, learn
 from analyzerd.core.case import Case
 from analyzerd.core.correlate import SLOWNESS, Answer, Timing, is_slow
-from analyzerd.core.describe import Group, Rules, describe
+from analyzerd.core.describe import Group, Rules, beside, describe, fuller
 from analyzerd.core.facts import FACTS
 from analyzerd.core.measure import Ours
 from analyzerd.core.patience import Spell
@@ -23,6 +24,7 @@ from analyzerd.model import (
     Benign,
     Effect,
     Incident,
+    Recommendation,
     SaveBaseline,
     SaveBenign,
     SaveIncident,
@@ -55,7 +57,7 @@ def publish(
             continue  # nothing in it was judged anew
         elif told[id(group)] or any(a.settled(state.now_s, timing) for a in group.roots):
             effects += _converge(state, group, cases, rules)
-    effects += _late_consequences(state, answers)
+    effects += _late_consequences(state, answers, cases, rules)
     return effects
 
 
@@ -202,7 +204,9 @@ def _withdraw_for_benign(state: EngineState, group: Group) -> list[Effect]:
     return effects
 
 
-def _late_consequences(state: EngineState, answers: Sequence[Answer]) -> list[Effect]:
+def _late_consequences(
+    state: EngineState, answers: Sequence[Answer], cases: Mapping[int, Case], rules: Rules
+) -> list[Effect]:
     """Consequences that arrive after their root was sealed count towards its incident."""
     effects: list[Effect] = []
     for answer in answers:
@@ -212,9 +216,21 @@ def _late_consequences(state: EngineState, answers: Sequence[Answer]) -> list[Ef
             continue
         answer.focus.incident = entry.incident.id
         last = max(entry.incident.last_seen_s, answer.focus.t1_s)
-        entry.incident = replace(entry.incident, last_seen_s=last, revision=entry.incident.revision + 1)
+        advice = _advice(state, entry, answer, cases, rules)
+        revision = entry.incident.revision + 1
+        entry.incident = replace(entry.incident, last_seen_s=last, recommendations=advice, revision=revision)
         effects.append(SaveIncident(entry.incident, "updated"))
     return effects
+
+
+def _advice(
+    state: EngineState, entry: OpenIncident, answer: Answer, cases: Mapping[int, Case], rules: Rules
+) -> tuple[Recommendation, ...]:
+    """What was advised; where it goes on for the same cause, with values that were not known at first."""
+    known, best = entry.incident.recommendations, answer.best
+    if best is None or best.rule.id != entry.incident.cause or all(r.proposed is not None for r in known):
+        return known
+    return fuller(known, recommend(best.rule, cases[id(answer.focus)], rules.signals, asked_by(beside(state, entry))))
 
 
 # ---- time passes ---------------------------------------------------------------------------------------
